@@ -1,0 +1,29 @@
+package broker
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Request is what a handler knows about a request besides its body. Listener and connection facts are those of the
+// connection the request came on; Principal is "User:ANONYMOUS" while no authentication is configured.
+type Request struct {
+	Key           int16
+	Version       int16
+	CorrelationID int32
+	ClientID      string
+	// ClientIDNull tells an absent client id from an empty one.
+	ClientIDNull bool
+	// ClientSoftwareName and ClientSoftwareVersion come from the connection's ApiVersions request (v3 and up).
+	ClientSoftwareName    string
+	ClientSoftwareVersion string
+	RemoteAddr            netip.AddrPort
+	Listener              string
+	Principal             string
+	Received              time.Time
+}
+
+// Host is the client's address as Kafka writes it in group descriptions: "/127.0.0.1".
+func (r *Request) Host() string {
+	return "/" + r.RemoteAddr.Addr().Unmap().String()
+}
