@@ -1,0 +1,90 @@
+# Two commands do everything on a fresh machine with Go >= 1.21 and make:
+#
+#   make demo     real events through a durable log, with a crash in the middle
+#   make test     vet, the import rules, and every unit, property and short simulation test
+#
+# The rest: check (what a change must pass), build, lint, race, fuzz, sim, chaos, interop, bench, generate, clean.
+
+# go.mod names a newer Go than many machines have: let an older one fetch it.
+export GOTOOLCHAIN := auto
+
+GO      ?= go
+BIN     := bin/leat
+LINT    := $(GO) tool -modfile=tools/go.mod golangci-lint
+BROKER  ?= leat
+CLIENT  ?= all
+FUZZTIME ?= 20s
+GO_FILES = git ls-files --cached --others --exclude-standard '*.go'
+
+.PHONY: help demo test check build vet unit arch race lint format generate generate-diff fuzz sim chaos interop bench bench-quick clean
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+demo: build
+	$(GO) run ./examples/demo --leat $(BIN)
+
+test: vet unit
+
+check: generate-diff format lint arch race
+
+build:
+	$(GO) build -trimpath -o $(BIN) ./cmd/leat
+
+vet:
+	$(GO) vet ./...
+
+# -short leaves out what needs minutes or other programs: chaos and bench runs, long simulations.
+unit:
+	$(GO) test -short -timeout 5m ./...
+
+arch:
+	$(GO) test -count=1 ./test/arch
+
+race:
+	$(GO) test -race -short -timeout 15m ./...
+
+lint:
+	$(LINT) run ./...
+
+# Fails with the names of files that the formatter would change; `go fmt ./...` mends them.
+format:
+	@out=$$($(GO_FILES) | xargs -r $$($(GO) env GOROOT)/bin/gofmt -l); \
+	if [ -n "$$out" ]; then echo "not formatted:"; echo "$$out"; exit 1; fi
+
+generate:
+	$(GO) generate ./...
+
+# What is generated is committed: generating again must change nothing.
+generate-diff:
+	@before=$$(git diff --binary | cksum); $(MAKE) -s generate; after=$$(git diff --binary | cksum); \
+	if [ "$$before" != "$$after" ]; then git diff --stat; echo "generated files are stale: commit the result of 'make generate'"; exit 1; fi
+
+# Every fuzz target in the tree, one after the other, FUZZTIME each.
+fuzz:
+	@set -e; for f in $$(git grep -l --untracked '^func Fuzz' -- '*_test.go'); do \
+	  for t in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$f); do \
+	    echo "fuzz $$(dirname $$f) $$t"; $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f); \
+	  done; done
+
+# Simulated disks and crashes by seed; more of them than `make test` runs.
+sim:
+	$(GO) test -count=1 -timeout 20m ./test/sim/...
+
+# kill -9 under load, linearizability through restarts, a full disk. LEAT_CHAOS_SECONDS sets how long each load runs.
+chaos: build
+	LEAT_CHAOS=1 LEAT_CHAOS_BROKER=$(BROKER) $(GO) test -count=1 -v -timeout 40m ./test/chaos
+
+# Foreign clients, each from its own registry: make interop CLIENT=kcat; BROKER=kafka runs them against Apache Kafka.
+interop: build
+	$(GO) run ./test/interop -broker $(BROKER) -client $(CLIENT)
+
+# Ours and Apache Kafka in the same run, and the ratios. About twenty minutes; bench-quick takes a few.
+bench: build
+	$(GO) run ./test/bench
+
+bench-quick: build
+	$(GO) run ./test/bench -quick
+
+clean:
+	rm -rf bin

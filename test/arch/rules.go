@@ -1,0 +1,196 @@
+// Package arch holds the rules of the house as a table, and a test that fails when the code breaks one.
+//
+// A room is a folder at the second level of the tree (internal/wire, internal/broker, cmd/leat, ...) with
+// everything under it. Imports point down only: a room may import the rooms its entry lists and no others,
+// so a new edge is a decision somebody writes down here together with its reason. The same holds for
+// modules outside the standard library, and for the things of the standard library that make code
+// impossible to run under a simulated clock and disk (time.Now, files, the global random source).
+//
+// Think about the layering before you change a rule: nearly always the new import belongs in another room.
+//
+// The package does not check what a compiler or a linter checks; those run beside it in `make check`.
+package arch
+
+// A room is one part of the house and what it may use.
+type room struct {
+	path    string   // folder from the module root, "/"-separated; packages below it belong to it
+	imports []string // rooms it may import; itself is always allowed
+	modules []string // modules outside the standard library that its shipped code may import
+	why     string   // shown when an import is refused
+}
+
+// The rooms that build one broker, from the ground up.
+const (
+	base      = "internal/base"
+	wire      = "internal/wire"
+	commitlog = "internal/commitlog"
+	metadata  = "internal/metadata"
+	coord     = "internal/coord"
+	broker    = "internal/broker"
+	platform  = "internal/platform"
+	cli       = "internal/cli"
+	launch    = "test/launch"
+)
+
+// Modules, so that a typing error in the table is a compile error.
+const (
+	modKmsg        = "github.com/twmb/franz-go/pkg/kmsg"
+	modKadm        = "github.com/twmb/franz-go/pkg/kadm"
+	modFranz       = "github.com/twmb/franz-go"
+	modCompress    = "github.com/klauspost/compress"
+	modLZ4         = "github.com/pierrec/lz4/v4"
+	modRaft        = "go.etcd.io/raft/v3"
+	modProto       = "google.golang.org/protobuf"
+	modCobra       = "github.com/spf13/cobra"
+	modPflag       = "github.com/spf13/pflag"
+	modPrometheus  = "github.com/prometheus"
+	modYAML        = "go.yaml.in/yaml/v3"
+	modProgressbar = "github.com/schollz/progressbar/v3"
+	modXSys        = "golang.org/x/sys"
+	modXTerm       = "golang.org/x/term"
+	modXSync       = "golang.org/x/sync"
+	modRapid       = "pgregory.net/rapid"
+	modPorcupine   = "github.com/anishathalye/porcupine"
+)
+
+// testModules may be imported by any _test.go file.
+var testModules = []string{modRapid, modPorcupine}
+
+var rooms = []room{
+	{
+		path: base, modules: []string{modXSys},
+		why: "base is what everything stands on: clock, files, randomness. It knows nothing of Kafka and imports no other room.",
+	},
+	{
+		path: wire, imports: []string{base}, modules: []string{modFranz, modKmsg, modCompress, modLZ4, modXSync},
+		why: "wire turns bytes into messages and back. It holds no state of a broker, so that clients, tools and tests can use it.",
+	},
+	{
+		path: commitlog, imports: []string{base, wire}, modules: []string{modFranz, modKmsg, modXSync, modXSys},
+		why: "one partition on disk. It must work alone under a simulated disk, without a cluster, a controller or a network.",
+	},
+	{
+		path: metadata, imports: []string{base, wire, commitlog}, modules: []string{modFranz, modKmsg, modRaft, modProto, modXSync},
+		why: "the cluster's metadata and its controller. The broker listens to the image; metadata never calls the broker.",
+	},
+	{
+		path: coord, imports: []string{base, wire, metadata}, modules: []string{modFranz, modKmsg},
+		why: "coordinators are state machines without I/O: request in, records and replies out. Logs, networks and goroutines belong to the shell in internal/broker.",
+	},
+	{
+		path: broker, imports: []string{base, wire, commitlog, metadata, coord}, modules: []string{modFranz, modKmsg, modPrometheus, modXSync, modXSys},
+		why: "the broker assembles the rooms below it. It must not know the process it runs in (platform) nor the command line (cli).",
+	},
+	{
+		path: platform, imports: []string{base, wire, commitlog, metadata, coord, broker}, modules: []string{modFranz, modKmsg, modPrometheus, modYAML, modXSync, modXSys},
+		why: "platform runs roles in one process. It may import every room of internal except the command line, which stands on it.",
+	},
+	{
+		path: cli, imports: []string{base, wire, commitlog, metadata, platform}, modules: []string{modFranz, modKmsg, modKadm, modCobra, modPflag, modYAML, modProgressbar, modXTerm, modXSys, modXSync},
+		why: "commands reach a broker only through the Kafka protocol, so that all of them work against Apache Kafka too; `log dump` and `log verify` may read files through commitlog. The broker's inside is closed to them.",
+	},
+	{
+		path: "cmd/leat", imports: []string{cli, platform}, modules: []string{modCobra},
+		why: "main is wiring only: whatever is worth a test belongs in cli or platform.",
+	},
+	{
+		path: "examples", modules: []string{modFranz, modKmsg, modKadm, modXTerm, modProgressbar},
+		why: "an example is what a user could write: public packages and the Kafka protocol, nothing of internal.",
+	},
+	{
+		path: "test/arch",
+		why:  "the rules read source files only; they must hold even when nothing else builds.",
+	},
+	{
+		path: launch, modules: []string{modFranz, modKmsg},
+		why: "starts a broker as a child process, ours or Apache Kafka: it knows only command lines and the protocol.",
+	},
+	{
+		path: "test/interop", imports: []string{launch}, modules: []string{modFranz, modKmsg, modKadm},
+		why: "foreign clients judge the broker from outside; importing its inside would let it judge itself.",
+	},
+	{
+		path: "test/interop/kafkafiles", imports: []string{base, wire, commitlog, launch}, modules: []string{modFranz, modKmsg},
+		why: "Apache Kafka's tools on our files and the other way round: the log alone, no broker.",
+	},
+	{
+		path: "test/chaos", imports: []string{launch}, modules: []string{modFranz, modKmsg, modKadm, modPorcupine, modXSys},
+		why: "a killed process is a child process: chaos uses the binary and the protocol only.",
+	},
+	{
+		path: "test/bench", imports: []string{launch}, modules: []string{modFranz, modKmsg, modKadm, modXSys},
+		why: "both brokers must be measured by the same client from outside.",
+	},
+	{
+		path: "test/sim", imports: []string{base, wire, commitlog, metadata, coord, broker, platform}, modules: []string{modFranz, modKmsg, modRapid, modPorcupine},
+		why: "a simulation assembles the rooms below the command line around one seeded clock and disk.",
+	},
+}
+
+// A ban keeps one thing of the standard library inside the rooms that exist to wrap it.
+type ban struct {
+	pkg     string   // import path
+	names   []string // the package's functions; nil bans the whole import
+	allowed []string // folders where it may be used in shipped code
+	tests   bool     // also banned in _test.go files
+	why     string
+}
+
+// edge is everything that talks to a person or to the operating system and is never simulated.
+var edge = []string{platform, cli, "cmd", "examples", "test"}
+
+func and(folders []string, more ...string) []string {
+	return append(append([]string{}, folders...), more...)
+}
+
+var bans = []ban{
+	{
+		pkg: "time", names: []string{"Sleep"}, tests: true,
+		allowed: []string{"examples", cli},
+		why:     "sleeping hides races and makes tests slow: wait on a channel or a condition with a deadline, use testing/synctest, or move a clock.Manual",
+	},
+	{
+		pkg: "time", names: []string{"Now", "Since", "Until"},
+		allowed: and(edge, base+"/clock"),
+		why:     "the clock is an argument (clock.Clock), so that a whole cluster can run inside one deterministic test",
+	},
+	{
+		pkg: "time", names: []string{"After", "AfterFunc", "NewTimer", "NewTicker", "Tick"},
+		allowed: and(edge, base+"/clock"),
+		why:     "timers come from clock.Clock: a test that moves the clock by hand must move every timer",
+	},
+	{
+		pkg:     "os",
+		names:   []string{"Open", "OpenFile", "Create", "CreateTemp", "ReadFile", "WriteFile", "Mkdir", "MkdirAll", "MkdirTemp", "Remove", "RemoveAll", "Rename", "ReadDir", "Stat", "Lstat", "Truncate", "Chmod", "Link", "Symlink", "DirFS"},
+		allowed: and(edge, base+"/vfs"),
+		why:     "files are reached through vfs.FS, so that crashes, torn writes and full disks can be simulated",
+	},
+	{
+		pkg: "io/ioutil", allowed: nil, tests: true,
+		why: "deprecated since Go 1.16",
+	},
+	{
+		pkg: "math/rand", allowed: nil, tests: true,
+		why: "use math/rand/v2 with a source that was passed in",
+	},
+	{
+		pkg:     "math/rand/v2",
+		names:   []string{"Int", "IntN", "Int32", "Int32N", "Int64", "Int64N", "N", "Uint", "UintN", "Uint32", "Uint32N", "Uint64", "Uint64N", "Float32", "Float64", "NormFloat64", "ExpFloat64", "Perm", "Shuffle"},
+		allowed: []string{cli, "cmd", "examples"}, tests: true,
+		why: "the global random source cannot be replayed from a seed: pass a *rand.Rand (tests print its seed)",
+	},
+	{
+		pkg: "crypto/rand", allowed: and(edge, base),
+		why: "identifiers come from a random source that is an argument (an io.Reader), so that a simulation can repeat them",
+	},
+	{
+		pkg: "os/exec", allowed: []string{cli, "examples", "test"},
+		why: "the platform is one process and starts no others",
+	},
+}
+
+// Limits on files (the reason: a file that does not fit in a head is two files).
+const (
+	fileLinesMax       = 1200
+	fileLinesMedianMax = 200
+)
