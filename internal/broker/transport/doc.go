@@ -1,0 +1,23 @@
+// Package transport owns the broker's sockets: listeners, connections, frames, the memory that requests may take, and
+// the order of responses. It knows the outer frame and the request header, nothing of the messages inside; a Handler
+// does the rest.
+//
+// # Goroutines
+//
+// Each listener has one accept goroutine. Each connection has two: the reader, which takes frames off the socket and
+// notices when the client goes away, and the worker, which runs plain requests and writes every response. They end
+// with the connection; connections end with the Server. The buffer pool keeps one timer while it holds idle buffers.
+//
+// # Order
+//
+// Responses leave in the order of their requests. A connection has one request in progress at a time, with one
+// exception: a pipelined request (Produce) is begun on the reader, in order of arrival, while earlier pipelined ones
+// still wait for their data to be durable. At most Options.MaxPipelined of them are open.
+//
+// # Memory
+//
+// A frame's bytes are reserved from one budget shared by all connections before its buffer is allocated, and given
+// back when its request no longer needs the buffer. A frame larger than the whole budget waits until it is alone.
+// A reserved frame has to arrive within a time that grows with its size, so that a stalled sender cannot keep its
+// share. Responses with file ranges are sent from the page cache and hold no copy.
+package transport

@@ -1,0 +1,312 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"leat.dev/internal/base/clock"
+)
+
+// Handler runs requests. Its methods are called from many connections at once.
+type Handler interface {
+	// Route tells how a request of this key and version is run, and whether its header is the flexible one.
+	Route(key, version int16) (route Route, flexible bool)
+	// Check looks at the shape of a request's body before it is decoded; an error closes the connection.
+	Check(key, version int16, body []byte) error
+	// Begin starts a pipelined request on the reader, in order of arrival. It must not wait for other requests.
+	Begin(c *Call) error
+	// Serve runs a request, or finishes one that was begun, and fills in the response. An error closes the connection
+	// without an answer. ctx ends some time after the client went away, or when the server is closed.
+	Serve(ctx context.Context, c *Call) error
+	// Abandon is called instead of Serve for a begun request whose response can no longer be sent.
+	Abandon(c *Call)
+}
+
+// Options of a Server. Zero values of the limits mean the defaults named with them.
+type Options struct {
+	Clock   clock.Clock
+	Logger  *slog.Logger
+	Handler Handler
+	// MaxRequestBytes caps a frame (socket.request.max.bytes, 100 MiB).
+	MaxRequestBytes int
+	// RequestMemory is the budget that all frames share (queued.max.request.bytes, 64 MiB).
+	RequestMemory int64
+	// MaxPipelined is the number of pipelined requests that a connection may have open (32).
+	MaxPipelined int
+	// IdleTimeout closes connections without traffic (connections.max.idle.ms, 10 minutes); negative means never.
+	IdleTimeout time.Duration
+	// WriteTimeout sheds a client that takes nothing for that long (30 s).
+	WriteTimeout time.Duration
+	// FrameTimeout is the time in which a frame, once begun, has to arrive, besides a second per 64 KiB (30 s).
+	FrameTimeout time.Duration
+	// MaxConnections and MaxConnectionsPerIP are max.connections and max.connections.per.ip; 0 means no limit.
+	MaxConnections      int
+	MaxConnectionsPerIP int
+	// MaxPerIP overrides MaxConnectionsPerIP for some addresses (max.connections.per.ip.overrides).
+	MaxPerIP map[netip.Addr]int
+	// SendBuffer and ReceiveBuffer are the sockets' buffer sizes; 0 leaves the system's.
+	SendBuffer, ReceiveBuffer int
+}
+
+func (o *Options) setDefaults() {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&o.MaxRequestBytes, 100<<20)
+	def(&o.MaxPipelined, 32)
+	if o.RequestMemory == 0 {
+		o.RequestMemory = 64 << 20
+	}
+	if o.IdleTimeout == 0 {
+		o.IdleTimeout = 10 * time.Minute
+	}
+	if o.WriteTimeout == 0 {
+		o.WriteTimeout = 30 * time.Second
+	}
+	if o.FrameTimeout == 0 {
+		o.FrameTimeout = 30 * time.Second
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Server runs the connections of any number of listeners.
+type Server struct {
+	opts    Options
+	budget  *Budget
+	buffers *bufferPool
+	ctx     context.Context // ends when the server is closed, not when it drains
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	stats   stats
+
+	mu        sync.Mutex
+	room      *sync.Cond // signalled when a connection ends or the server stops accepting
+	listeners []net.Listener
+	conns     map[*Conn]struct{}
+	perIP     map[netip.Addr]int
+	draining  bool
+}
+
+// stats are counters that the metrics read.
+type stats struct {
+	bytesIn, bytesOut          atomic.Int64
+	accepted, rejected, broken atomic.Int64
+	slow                       atomic.Int64
+}
+
+// Stats is a snapshot of a server's counters.
+type Stats struct {
+	Connections                      int
+	BytesIn, BytesOut                int64
+	Accepted, Rejected, Malformed    int64
+	SlowConsumers                    int64
+	RequestMemoryInUse, MemoryWaits  int64
+	BuffersRetained, RequestMemoryOf int64
+}
+
+// NewServer returns a server without listeners.
+func NewServer(o Options) *Server {
+	o.setDefaults()
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Server{
+		opts:    o,
+		budget:  NewBudget(o.RequestMemory),
+		buffers: newBufferPool(o.Clock, min(o.RequestMemory/4, 16<<20)),
+		ctx:     ctx,
+		cancel:  cancel,
+		conns:   map[*Conn]struct{}{},
+		perIP:   map[netip.Addr]int{},
+	}
+	s.room = sync.NewCond(&s.mu)
+	return s
+}
+
+// Stats returns the counters.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	n := len(s.conns)
+	s.mu.Unlock()
+	s.buffers.mu.Lock()
+	retained := s.buffers.retained
+	s.buffers.mu.Unlock()
+	return Stats{
+		Connections: n, BytesIn: s.stats.bytesIn.Load(), BytesOut: s.stats.bytesOut.Load(),
+		Accepted: s.stats.accepted.Load(), Rejected: s.stats.rejected.Load(), Malformed: s.stats.broken.Load(),
+		SlowConsumers:      s.stats.slow.Load(),
+		RequestMemoryInUse: s.budget.InUse(), MemoryWaits: s.budget.Waits(), RequestMemoryOf: s.opts.RequestMemory,
+		BuffersRetained: retained,
+	}
+}
+
+// Serve accepts connections of the listener in a goroutine of its own until the server drains. name is the listener's
+// name ("PLAINTEXT"), which handlers see with each request.
+func (s *Server) Serve(name string, l net.Listener) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return errors.New("the server has stopped")
+	}
+	s.listeners = append(s.listeners, l)
+	s.wg.Go(func() { s.accept(name, l) })
+	return nil
+}
+
+func (s *Server) accept(name string, l net.Listener) {
+	for {
+		if !s.waitForRoom() {
+			return
+		}
+		nc, err := l.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) || s.stopped() {
+				return
+			}
+			// Out of descriptors or the like: connections that end make room.
+			s.opts.Logger.Warn("accept failed", "listener", name, "err", err)
+			t := s.opts.Clock.NewTimer(100 * time.Millisecond)
+			select {
+			case <-t.C():
+			case <-s.ctx.Done():
+				t.Stop()
+				return
+			}
+			continue
+		}
+		s.start(name, nc)
+	}
+}
+
+// waitForRoom holds the acceptor back while max.connections are open, and tells whether to go on.
+func (s *Server) waitForRoom() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.draining && s.opts.MaxConnections > 0 && len(s.conns) >= s.opts.MaxConnections {
+		s.room.Wait()
+	}
+	return !s.draining
+}
+
+func (s *Server) stopped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.draining
+}
+
+// start admits a connection and starts its goroutines, or closes it.
+func (s *Server) start(name string, nc net.Conn) {
+	remote := remoteAddr(nc)
+	ip := remote.Addr()
+	s.mu.Lock()
+	limit, overridden := s.opts.MaxPerIP[ip]
+	if !overridden {
+		limit = s.opts.MaxConnectionsPerIP
+	}
+	if s.draining || (limit > 0 || overridden) && s.perIP[ip] >= limit {
+		s.mu.Unlock()
+		s.stats.rejected.Add(1)
+		nc.Close()
+		return
+	}
+	s.tune(nc)
+	c := newConn(s, name, nc, remote)
+	s.conns[c] = struct{}{}
+	s.perIP[ip]++
+	s.wg.Add(2)
+	s.mu.Unlock()
+	s.stats.accepted.Add(1)
+	go c.readLoop()
+	go c.workLoop()
+}
+
+func (s *Server) tune(nc net.Conn) {
+	t, ok := nc.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	// Half-open peers are noticed within about a minute and a half, also while nothing is sent.
+	_ = t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 15 * time.Second, Count: 4})
+	if s.opts.SendBuffer > 0 {
+		_ = t.SetWriteBuffer(s.opts.SendBuffer)
+	}
+	if s.opts.ReceiveBuffer > 0 {
+		_ = t.SetReadBuffer(s.opts.ReceiveBuffer)
+	}
+}
+
+func remoteAddr(nc net.Conn) netip.AddrPort {
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		p := a.AddrPort()
+		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
+}
+
+// remove forgets a connection whose goroutines have ended.
+func (s *Server) remove(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	if ip := c.remote.Addr(); s.perIP[ip] > 1 {
+		s.perIP[ip]--
+	} else {
+		delete(s.perIP, ip)
+	}
+	s.room.Broadcast()
+}
+
+// Drain stops accepting connections and reading requests; requests that have arrived are finished. It returns when
+// all connections have ended, or with ctx's error.
+func (s *Server) Drain(ctx context.Context) error {
+	s.mu.Lock()
+	s.draining = true
+	for _, l := range s.listeners {
+		l.Close()
+	}
+	for c := range s.conns {
+		c.drain()
+	}
+	s.room.Broadcast()
+	s.mu.Unlock()
+	stop := context.AfterFunc(ctx, s.room.Broadcast)
+	defer stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.conns) > 0 {
+		if ctx.Err() != nil {
+			return fmt.Errorf("%d connections still busy: %w", len(s.conns), ctx.Err())
+		}
+		s.room.Wait()
+	}
+	return nil
+}
+
+// Close drops every connection, whatever it is doing, and waits for all goroutines.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.draining = true
+	for _, l := range s.listeners {
+		l.Close()
+	}
+	for c := range s.conns {
+		c.shut()
+	}
+	s.room.Broadcast()
+	s.mu.Unlock()
+	s.cancel()
+	s.wg.Wait()
+	s.buffers.close()
+}
