@@ -1,0 +1,86 @@
+package coordinator
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"leat.dev/internal/base/clock"
+	"leat.dev/internal/coord/group"
+)
+
+// PartitionLog is one led partition of __consumer_offsets.
+type PartitionLog interface {
+	// Append writes one record batch, whose offsets count from 0, and returns the
+	// offset of its last record. The batch may be changed in place and must not be
+	// kept. Errors that are, or wrap, a *kerr.Error are answered by Kafka's rules.
+	Append(batch []byte) (lastOffset int64, err error)
+	// OnCommitted calls fn once, from any goroutine: with nil when the high
+	// watermark is above offset, or with an error when that will not happen here
+	// (leadership lost, partition offline). fn does not block.
+	OnCommitted(offset int64, fn func(error))
+	// ReadBytes returns whole batches from the one holding offset up to the log
+	// end: at least one, at most about maxBytes. Empty at the log end.
+	ReadBytes(offset int64, maxBytes int) ([]byte, error)
+	StartOffset() int64
+	EndOffset() int64
+}
+
+// Topic is what the coordinator needs to know of a topic.
+type Topic struct {
+	Name       string
+	ID         [16]byte
+	Partitions int32
+}
+
+// Topics looks topics up in the broker's current metadata.
+type Topics interface {
+	TopicByName(name string) (Topic, bool)
+	TopicByID(id [16]byte) (Topic, bool)
+}
+
+// Options are the surroundings of Groups. All fields are required unless said
+// otherwise.
+type Options struct {
+	Clock  clock.Clock
+	Logger *slog.Logger
+	Topics Topics
+
+	// Settings returns the group settings in force; they are read when a
+	// partition is loaded and by Reconfigure.
+	Settings func() group.Settings
+	// CommitTimeout bounds how long an answer waits for its records to commit
+	// (offsets.commit.timeout.ms). Zero means 5 s.
+	CommitTimeout time.Duration
+	// AppendLinger is how long records are gathered while nothing is in flight
+	// (group.coordinator.append.linger.ms). Zero appends at once; while an append
+	// is in flight records gather anyway.
+	AppendLinger time.Duration
+	// BatchBytes bounds one appended batch (max.message.bytes of the topic). Zero
+	// means 1 MiB.
+	BatchBytes int
+
+	// Partitions is the number of partitions of __consumer_offsets, 0 while the
+	// topic does not exist.
+	Partitions func() int32
+	// CreateTopic creates __consumer_offsets and returns when this broker has
+	// applied it; creating an existing topic is no error.
+	CreateTopic func(context.Context) error
+
+	// NewUUID makes the random part of member ids.
+	NewUUID func() string
+	// Metrics may be nil.
+	Metrics *Metrics
+}
+
+// Metrics are called by shards; any field may be nil. They must not block.
+type Metrics struct {
+	// Groups is called with the change in the number of groups in a state.
+	Groups func(state string, delta int)
+	// Offsets is called with the change in the number of committed offsets.
+	Offsets func(delta int)
+	// Loaded is called for each loaded partition.
+	Loaded func(took time.Duration, records int64)
+	// Committed is called for each batch with the time from append to commit.
+	Committed func(took time.Duration, requests int)
+}

@@ -1,0 +1,32 @@
+// Package group is the group coordinator as a state machine: classic consumer
+// groups, committed offsets, and their records in __consumer_offsets.
+//
+// A Shard holds every group whose id hashes to one partition of
+// __consumer_offsets. It has one owner, no goroutine, no clock and does no I/O:
+// Step takes the time and an event and returns Effects (records to append,
+// replies, the next wakeup); Replay takes a record read back from the log. The
+// owner, internal/broker/coordinator, appends the records and keeps every reply
+// until the log up to and including them is committed.
+//
+// That one rule carries the design. The state a Step leaves behind is ahead of
+// the log, but nobody sees it: each reply, of a write or of a read, leaves only
+// once everything it was computed from is committed. So a leader's SyncGroup may
+// move its group to Stable at once, and a replaced static member may be answered
+// in the same step. Should an append fail, the owner throws the shard away and
+// replays the log; there is no undo.
+//
+// What a group stores between restarts is exactly its last GroupMetadata record:
+// Empty or Stable, generation, protocol, leader, members with subscription and
+// assignment. Members waiting in a rebalance, pending member ids and timers are
+// not stored; after a load each member gets a full session timeout.
+//
+// The package does not authorize, does not resolve topic names or ids, and knows
+// no partition numbers: its callers do. Offsets written by transactions are kept
+// apart until their end marker (Replay, ReplayEndTxn); the transactional commit
+// itself is not served here yet. Consumer (KIP-848), share and streams groups
+// would be further implementations of the group interface; their records are
+// skipped on load.
+//
+// The record formats are described in docs/formats/consumer-offsets.md. The
+// rules are Apache Kafka 4.3.1's; testdata/ holds them as scripts.
+package group

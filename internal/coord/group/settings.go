@@ -1,0 +1,39 @@
+package group
+
+import "time"
+
+// Settings are the broker settings a shard obeys, under Kafka's names.
+type Settings struct {
+	MinSessionTimeout     time.Duration // group.min.session.timeout.ms
+	MaxSessionTimeout     time.Duration // group.max.session.timeout.ms
+	InitialRebalanceDelay time.Duration // group.initial.rebalance.delay.ms
+	MaxSize               int           // group.max.size
+
+	OffsetMetadataMaxBytes int           // offset.metadata.max.bytes
+	OffsetsRetention       time.Duration // offsets.retention.minutes
+	RetentionCheckInterval time.Duration // offsets.retention.check.interval.ms
+
+	// MaxRecordBytes bounds the key and value bytes that one event may write
+	// atomically; what would exceed it is refused before the state changes,
+	// since the log would refuse the batch (max.message.bytes).
+	MaxRecordBytes int
+}
+
+// DefaultSettings returns Kafka's defaults.
+func DefaultSettings() Settings {
+	return Settings{
+		MinSessionTimeout:      6 * time.Second,
+		MaxSessionTimeout:      30 * time.Minute,
+		InitialRebalanceDelay:  3 * time.Second,
+		MaxSize:                1<<31 - 1,
+		OffsetMetadataMaxBytes: 4096,
+		OffsetsRetention:       7 * 24 * time.Hour,
+		RetentionCheckInterval: 10 * time.Minute,
+		MaxRecordBytes:         1<<20 - 4096,
+	}
+}
+
+// newMemberJoinTimeout bounds how long a new member waits in its first
+// rebalance. It has no heartbeat yet and a client that gave up cannot be told
+// from one that waits, so without a bound retries would pile up as dead members.
+const newMemberJoinTimeout = 5 * time.Minute
