@@ -132,7 +132,7 @@ func (r *Reader) UUID() (id [16]byte) {
 	return id
 }
 
-// Uvarint takes an unsigned varint of at most 32 bits.
+// Uvarint takes an unsigned varint of at most 32 bits in at most five bytes.
 func (r *Reader) Uvarint() uint32 {
 	if len(r.B) > 0 && r.B[0] < 0x80 {
 		v := r.B[0]
@@ -140,7 +140,7 @@ func (r *Reader) Uvarint() uint32 {
 		return uint32(v)
 	}
 	v, n := binary.Uvarint(r.B)
-	if n <= 0 || v > 1<<32-1 {
+	if n <= 0 || n > 5 || v > 1<<32-1 {
 		r.fail()
 		return 0
 	}
