@@ -1,0 +1,165 @@
+package group
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// Shard is the state machine of one partition of __consumer_offsets. It is not
+// safe for concurrent use.
+type Shard struct {
+	settings Settings
+	newUUID  func() string
+
+	groups  map[string]group
+	offsets offsetStore
+	timers  timers
+	cleanup *timer
+	counts  Counts
+
+	// nextOrder numbers records in log order. While replaying it follows log
+	// offsets; steps then count on. Only the order matters: a transaction's
+	// offset must not overwrite one that was committed after it.
+	nextOrder int64
+
+	now time.Time
+	fx  Effects
+}
+
+// group is what all kinds of group have in common, as offsets and administration
+// see it.
+type group interface {
+	groupID() string
+	kind() Type
+	empty() bool
+	stateName() string
+	protocolTypeName() string
+	// validateOffsetCommit checks who commits and returns the member, nil if the
+	// commit comes from outside the group.
+	validateOffsetCommit(memberID string, instanceID *string, generation int32, transactional bool) (*member, *kerr.Error)
+	validateOffsetDelete() *kerr.Error
+	subscribedTo(topic string) bool
+	// retentionBase returns when the retention of an offset starts, in
+	// milliseconds; ok is false while the group's offsets do not expire.
+	retentionBase(o *offset) (ms int64, ok bool)
+}
+
+// Type is a kind of group. Only classic groups live here so far.
+type Type int8
+
+// The kinds of group, as ListGroups filters and names them.
+const (
+	Classic Type = iota
+	Consumer
+	Share
+	Streams
+)
+
+func (t Type) String() string {
+	return [...]string{"classic", "consumer", "share", "streams"}[t]
+}
+
+// Counts are the sizes that metrics show.
+type Counts struct {
+	Groups  [Dead]int // by State
+	Offsets int
+}
+
+// New returns an empty shard. newUUID makes the random part of member ids.
+func New(settings Settings, newUUID func() string) *Shard {
+	s := &Shard{
+		settings: settings,
+		newUUID:  newUUID,
+		groups:   map[string]group{},
+		offsets:  newOffsetStore(),
+	}
+	s.cleanup = newTimer(s.onCleanup)
+	return s
+}
+
+// Counts returns how much the shard holds.
+func (s *Shard) Counts() Counts {
+	c := s.counts
+	c.Offsets = s.offsets.count
+	return c
+}
+
+// Step handles one event at a time that never goes back.
+func (s *Shard) Step(now time.Time, ev Event) Effects {
+	s.now, s.fx = now, Effects{}
+	switch ev := ev.(type) {
+	case JoinGroup:
+		s.join(ev)
+	case SyncGroup:
+		s.sync(ev)
+	case Heartbeat:
+		s.heartbeat(ev)
+	case LeaveGroup:
+		s.leave(ev)
+	case DescribeGroups:
+		s.describe(ev)
+	case ListGroups:
+		s.list(ev)
+	case DeleteGroups:
+		s.delete(ev)
+	case OffsetCommit:
+		s.commitOffsets(ev)
+	case OffsetFetch:
+		s.fetchOffsets(ev)
+	case OffsetDelete:
+		s.deleteOffsets(ev)
+	case TopicsDeleted:
+		s.topicsDeleted(ev.Topics)
+	case Loaded:
+		s.loaded()
+	case Tick:
+		s.timers.fireDue(now)
+	case Configure:
+		s.settings = ev.Settings
+	default:
+		panic(fmt.Sprintf("group: unknown event %T", ev))
+	}
+	s.fx.Wakeup = s.timers.next()
+	fx := s.fx
+	s.fx = Effects{}
+	return fx
+}
+
+func (s *Shard) reply(id RequestID, response any) {
+	s.fx.Replies = append(s.fx.Replies, Reply{ID: id, Response: response})
+}
+
+// write adds a record to the step's effects and returns its place in log order.
+func (s *Shard) write(r Record) int64 {
+	s.fx.Records = append(s.fx.Records, r)
+	s.nextOrder++
+	return s.nextOrder - 1
+}
+
+func (s *Shard) after(t *timer, d time.Duration) { s.timers.set(t, s.now.Add(d)) }
+
+// classic returns a classic group, nil if the id is unknown or another kind's.
+func (s *Shard) classic(id string) *classic {
+	g, _ := s.groups[id].(*classic)
+	return g
+}
+
+// loaded starts the clocks of what was replayed: each member gets a full session
+// timeout, since nothing says when it was last heard of.
+func (s *Shard) loaded() {
+	for _, id := range sortedKeys(s.groups) {
+		g, ok := s.groups[id].(*classic)
+		if !ok {
+			continue
+		}
+		for _, m := range g.members {
+			s.renewSession(g, m)
+		}
+		if len(g.members) > s.settings.MaxSize {
+			s.prepareRebalance(g)
+		}
+	}
+	s.after(s.cleanup, s.settings.RetentionCheckInterval)
+}
