@@ -1,7 +1,6 @@
 package compress
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 
@@ -46,9 +45,12 @@ var zstdDecoders sync.Pool
 const zstdWindowMax = 128 << 20
 
 func decodeZstd(dst, src []byte, maxBytes int) ([]byte, error) {
+	bound, err := zstdBound(src)
+	if err != nil {
+		return nil, err
+	}
 	d, _ := zstdDecoders.Get().(*zstd.Decoder)
 	if d == nil {
-		var err error
 		d, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 			zstd.WithDecoderMaxWindow(zstdWindowMax), zstd.WithDecodeAllCapLimit(true))
 		if err != nil {
@@ -57,20 +59,73 @@ func decodeZstd(dst, src []byte, maxBytes int) ([]byte, error) {
 	}
 	defer zstdDecoders.Put(d)
 
-	// The decoder stops at the capacity it is given. Streaming encoders do not
-	// say how much there is, so start small and retry with more room.
-	dst = grow(dst, max(min(4*len(src), maxBytes), min(16<<10, maxBytes)), maxBytes)
-	for {
-		room := min(cap(dst), maxBytes)
-		out, err := d.DecodeAll(src, dst[:0:room])
-		switch {
-		case err == nil && len(out) <= maxBytes:
-			return out, nil
-		case err != nil && !errors.Is(err, zstd.ErrDecoderSizeExceeded):
-			return nil, corrupt(err)
-		case room >= maxBytes:
-			return nil, ErrTooLarge
-		}
-		dst = make([]byte, 0, min(4*room, maxBytes))
+	// The decoder stops at the capacity it is given.
+	room := min(bound, maxBytes) + zstdSlack
+	dst = grow(dst, room, room)
+	out, err := d.DecodeAll(src, dst[:0:room])
+	switch {
+	case len(out) > maxBytes, err != nil && bound > maxBytes:
+		return nil, ErrTooLarge // or corrupt: it cannot be told without the room
+	case err != nil:
+		return nil, corrupt(err)
 	}
+	return out, nil
+}
+
+const (
+	zstdBlockBytes = 128 << 10 // the most a block makes
+	zstdSlack      = 32        // what the decoder's fast path wants to write beyond
+)
+
+// zstdBound returns a size that the decompressed data does not exceed: a frame
+// made by a stream does not say its size, but each of its blocks is limited.
+func zstdBound(src []byte) (int, error) {
+	total := 0
+	for len(src) > 0 {
+		var h zstd.Header
+		if err := h.Decode(src); err != nil {
+			return 0, corrupt(err)
+		}
+		skip := h.HeaderSize
+		if h.Skippable {
+			skip += int(h.SkippableSize)
+		}
+		if skip > len(src) {
+			return 0, ErrCorrupt
+		}
+		if src = src[skip:]; h.Skippable {
+			continue
+		}
+		blocks := 0
+		for last := false; !last; {
+			if len(src) < 3 {
+				return 0, ErrCorrupt
+			}
+			head := int(src[0]) | int(src[1])<<8 | int(src[2])<<16
+			last = head&1 != 0
+			size, onWire := head>>3, head>>3
+			switch head >> 1 & 3 {
+			case 0: // stored
+			case 1: // one byte, repeated
+				onWire = 1
+			case 2: // compressed
+				size = zstdBlockBytes
+			default:
+				return 0, ErrCorrupt
+			}
+			if 3+onWire > len(src) {
+				return 0, ErrCorrupt
+			}
+			src = src[3+onWire:]
+			blocks += size
+		}
+		if h.HasFCS {
+			blocks = int(min(uint64(blocks), h.FrameContentSize))
+		}
+		total += blocks
+		if h.HasCheckSum {
+			src = src[min(4, len(src)):]
+		}
+	}
+	return total, nil
 }
