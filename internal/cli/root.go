@@ -18,6 +18,7 @@ import (
 	"leat.dev/internal/cli/command"
 	"leat.dev/internal/cli/consume"
 	"leat.dev/internal/cli/fault"
+	"leat.dev/internal/cli/group"
 	"leat.dev/internal/cli/produce"
 	"leat.dev/internal/cli/screen"
 	"leat.dev/internal/cli/topic"
@@ -78,7 +79,7 @@ func newRoot(env *command.Env) *cobra.Command {
 		}
 	}
 	add("data", produce.New(env), consume.New(env))
-	add("admin", topic.New(env))
+	add("admin", topic.New(env), group.New(env))
 	add("tools", newVersion(env))
 	root.SetHelpCommandGroupID("tools")
 	root.SetCompletionCommandGroupID("tools")

@@ -21,7 +21,6 @@ func (r *reader) groupOptions() []kgo.Opt {
 	r.mine = spans{}
 	opts := []kgo.Opt{
 		kgo.ConsumerGroup(r.o.group),
-		kgo.GroupProtocol(r.o.groupProtocol),
 		kgo.ConsumeTopics(slices.Sorted(maps.Keys(topics))...),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.DisableAutoCommit(),
@@ -34,6 +33,9 @@ func (r *reader) groupOptions() []kgo.Opt {
 		}),
 		kgo.OnPartitionsRevoked(r.revoked),
 		kgo.OnPartitionsLost(r.revoked),
+	}
+	if r.o.groupProtocol == "consumer" {
+		opts = append(opts, kgo.ServerSideBalancer())
 	}
 	return opts
 }

@@ -14,8 +14,12 @@ import (
 	"leat.dev/internal/cli/record"
 )
 
-// idlePause is how long a poll waits before looking whether the end was reached without records to show it.
-const idlePause = 500 * time.Millisecond
+// pollPause is how long a poll waits, so that a group's assignment is noticed soon; idlePause how long nothing
+// came before it is asked whether the end was reached without records to show it.
+const (
+	pollPause = 50 * time.Millisecond
+	idlePause = 500 * time.Millisecond
+)
 
 // reader reads spans and prints them. In a group the spans are those of all partitions, and mine holds the ones
 // that are assigned to this member.
@@ -82,12 +86,12 @@ func (r *reader) run(ctx context.Context) error {
 }
 
 func (r *reader) loop(ctx context.Context, client *command.Client) error {
-	lastProgress := time.Now()
+	lastProgress, lastProbe := time.Now(), time.Now()
 	for {
 		if done := r.done(); done {
 			return nil
 		}
-		pollCtx, cancel := context.WithTimeout(ctx, idlePause)
+		pollCtx, cancel := context.WithTimeout(ctx, pollPause)
 		fetches := client.PollFetches(pollCtx)
 		cancel()
 		if ctx.Err() != nil {
@@ -111,7 +115,8 @@ func (r *reader) loop(ctx context.Context, client *command.Client) error {
 					return err
 				}
 			}
-		case !r.o.follow:
+		case !r.o.follow && time.Since(lastProgress) > idlePause && time.Since(lastProbe) > idlePause:
+			lastProbe = time.Now()
 			if time.Since(lastProgress) > r.env.Timeout {
 				if err := client.Lost(); err != nil {
 					return err
@@ -231,12 +236,13 @@ func (r *reader) skipEmpty(ctx context.Context) error {
 	return nil
 }
 
-// interruptedClose bounds how long a member may take to leave its group.
+// leaveTimeout bounds how long a member may take to leave its group.
 const leaveTimeout = 5 * time.Second
 
 func (r *reader) leave(client *command.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
+	client.AllowRebalance() // the last poll still holds it off
 	if err := client.LeaveGroupContext(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		r.env.Notef("%s", fault.Text(client.Explain("leave the group", err)))
 	}

@@ -149,6 +149,9 @@ func plan(ctx context.Context, env *command.Env, client *command.Client, o optio
 			if o.toOffset >= 0 {
 				sp.end = min(sp.end, o.toOffset)
 			}
+			if sp.next > e {
+				env.Notef("partition %d of topic %q ends at offset %d: nothing to read from %d on", p, name, e, sp.next)
+			}
 			if sp.next < s {
 				env.Notef("partition %d of topic %q starts at offset %d: reading from there", p, name, s)
 				sp.next = s

@@ -1,0 +1,249 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"leat.dev/internal/cli/command"
+	"leat.dev/internal/cli/fault"
+	"leat.dev/internal/cli/screen"
+	"leat.dev/internal/cli/when"
+)
+
+type resetOptions struct {
+	topics   []string
+	to       string
+	toTime   string
+	by       string
+	shift    int64
+	shiftSet bool
+	imported string
+	exported string
+	dryRun   bool
+}
+
+func newReset(env *command.Env) *cobra.Command {
+	var o resetOptions
+	cmd := &cobra.Command{
+		Use:   "reset NAME",
+		Short: "Move a group's committed offsets",
+		Long: "Move a group's committed offsets: of all partitions it has offsets for, or of the topics given. The group\n" +
+			"must have no members. Offsets that a partition does not hold become its first or last.\n\n" +
+			"Files have one line TOPIC,PARTITION,OFFSET per partition, as Kafka's own tool writes and reads them.",
+		Example: `  leat group reset report --to earliest
+  leat group reset report --to-time 2026-01-31T08:00:00Z --topic quakes --dry-run
+  leat group reset report --shift -100 --topic quakes:0,1
+  leat group reset report --to current --export offsets.csv
+  leat group reset report --import offsets.csv`,
+		Args:              command.Args(1, 1, "the name of a group"),
+		ValidArgsFunction: env.CompleteGroups(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.shiftSet = cmd.Flags().Changed("shift")
+			return reset(cmd.Context(), env, o, args[0])
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&o.topics, "topic", nil, "only this topic, or TOPIC:PARTITIONS such as quakes:0,2-3; repeatable")
+	f.StringVar(&o.to, "to", "", "earliest, latest, current (as committed) or an offset")
+	f.StringVar(&o.toTime, "to-time", "", "the first record from this time on")
+	f.StringVar(&o.by, "by-duration", "", "the first record from this span before now on, such as 90m or 7d")
+	f.Int64Var(&o.shift, "shift", 0, "this many records forward, or back if negative")
+	f.StringVar(&o.imported, "import", "", "offsets from this file (- for standard input)")
+	f.StringVar(&o.exported, "export", "", "write the new offsets to this file (- for standard output) instead of committing them")
+	f.BoolVar(&o.dryRun, "dry-run", false, "show what would change, but change nothing")
+	command.CompleteFlag(cmd, "to", "earliest", "latest", "current")
+	command.CompleteFlagWith(cmd, "topic", env.CompleteTopics(-1))
+	return cmd
+}
+
+// move is the change of one partition.
+type move struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	From      *int64 `json:"from"`
+	To        int64  `json:"to"`
+	note      string
+}
+
+func (o resetOptions) check() error {
+	given := 0
+	for _, g := range []bool{o.to != "", o.toTime != "", o.by != "", o.shiftSet, o.imported != ""} {
+		if g {
+			given++
+		}
+	}
+	if given != 1 {
+		return fault.Usage("say where to move the offsets").
+			WithHint("give exactly one of --to, --to-time, --by-duration, --shift and --import")
+	}
+	switch o.to {
+	case "", "earliest", "latest", "current":
+	default:
+		if n, err := strconv.ParseInt(o.to, 10, 64); err != nil || n < 0 {
+			return fault.Usage("--to %q is not a place", o.to).WithHint("write earliest, latest, current or an offset; for times there is --to-time")
+		}
+	}
+	return nil
+}
+
+func reset(ctx context.Context, env *command.Env, o resetOptions, name string) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	var at time.Time
+	var err error
+	switch {
+	case o.toTime != "":
+		if at, err = when.Parse("--to-time", o.toTime, time.Now()); err != nil {
+			return err
+		}
+	case o.by != "":
+		span, err := when.Span("--by-duration", o.by)
+		if err != nil {
+			return err
+		}
+		at = time.Now().Add(-span)
+	}
+	chosen, err := parseScope(o.topics)
+	if err != nil {
+		return err
+	}
+	client, err := env.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx, cancel := env.Deadline(ctx)
+	defer cancel()
+
+	if err := checkIdle(ctx, client, name, o, len(chosen) > 0); err != nil {
+		return err
+	}
+	offsets, err := committed(ctx, client, name)
+	if err != nil {
+		return err
+	}
+	r := &resetter{client: client, o: o, at: at, group: name, committed: offsets}
+	moves, err := r.moves(ctx, env, chosen)
+	if err != nil {
+		return err
+	}
+	if o.exported != "" {
+		return export(env, o.exported, moves)
+	}
+	if !o.dryRun {
+		if err := commit(ctx, client, name, moves); err != nil {
+			return err
+		}
+	}
+	return env.Emit(moves, func() error {
+		t := screen.NewTable("TOPIC", "PARTITION>", "FROM>", "TO>", "CHANGE>")
+		for _, m := range moves {
+			change := ""
+			if m.From != nil {
+				change = fmt.Sprintf("%+d", m.To-*m.From)
+			}
+			t.Row(m.Topic, m.Partition, number(m.From), screen.Count(m.To), change)
+		}
+		if err := t.Write(env.Screen); err != nil {
+			return err
+		}
+		for _, m := range moves {
+			if m.note != "" {
+				env.Notef("partition %d of topic %q: %s", m.Partition, m.Topic, m.note)
+			}
+		}
+		if o.dryRun {
+			env.Notef("nothing was changed: without --dry-run these offsets are committed")
+		}
+		return nil
+	})
+}
+
+// checkIdle refuses a group with members, because they would go on committing their own offsets. A group that
+// does not exist yet may be given offsets for chosen topics.
+func checkIdle(ctx context.Context, client *command.Client, name string, o resetOptions, chosen bool) error {
+	d, err := describe(ctx, client, name)
+	if errors.Is(err, kerr.GroupIDNotFound) && (chosen || o.imported != "") {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(d.members) == 0 || o.dryRun || o.exported != "" {
+		return nil
+	}
+	return fault.Failed("group %q is in use", name).
+		WithDetail("it is %s with %s; they would overwrite the offsets", strings.ToLower(d.state), screen.Plural(len(d.members), "member")).
+		WithHint(`stop them first; "leat group describe %s --members" shows who they are`, name)
+}
+
+// parseScope reads the topics to change; no partitions means all of the topic.
+func parseScope(topics []string) (map[string][]int32, error) {
+	chosen := map[string][]int32{}
+	for _, t := range topics {
+		name, list, has := strings.Cut(t, ":")
+		partitions, err := command.ParsePartitions(list)
+		if err != nil {
+			return nil, err
+		}
+		if name == "" || has && len(partitions) == 0 {
+			return nil, fault.Usage("--topic %q is neither a topic nor TOPIC:PARTITIONS", t)
+		}
+		chosen[name] = append(chosen[name], partitions...)
+	}
+	return chosen, nil
+}
+
+func commit(ctx context.Context, client *command.Client, name string, moves []move) error {
+	what := fmt.Sprintf("commit offsets of group %q", name)
+	offsets := kadm.Offsets{}
+	for _, m := range moves {
+		offsets.AddOffset(m.Topic, m.Partition, m.To, -1)
+	}
+	answers, err := client.Admin.CommitOffsets(ctx, name, offsets)
+	if err != nil {
+		return client.Explain(what, err)
+	}
+	var failure error
+	answers.EachError(func(r kadm.OffsetResponse) {
+		if failure == nil {
+			failure = client.Explain(fmt.Sprintf("%s for partition %d of topic %q", what, r.Partition, r.Topic), r.Err)
+		}
+	})
+	return failure
+}
+
+func export(env *command.Env, file string, moves []move) error {
+	var b strings.Builder
+	for _, m := range moves {
+		fmt.Fprintf(&b, "%s,%d,%d\n", m.Topic, m.Partition, m.To)
+	}
+	if file == "-" {
+		return env.Printf("%s", b.String())
+	}
+	if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+		return fault.Failed("cannot write %s", file).WithDetail("%v", err)
+	}
+	env.Notef("wrote the offsets of %s to %s", screen.Plural(len(moves), "partition"), file)
+	return nil
+}
+
+func sortMoves(moves []move) {
+	slices.SortFunc(moves, func(a, b move) int {
+		if c := strings.Compare(a.Topic, b.Topic); c != 0 {
+			return c
+		}
+		return int(a.Partition - b.Partition)
+	})
+}
