@@ -1,6 +1,8 @@
 package batch
 
 import (
+	"errors"
+	"fmt"
 	"iter"
 
 	"leat.dev/internal/wire/compress"
@@ -22,9 +24,10 @@ type RecordHeader struct {
 }
 
 // Records yields the records in order. An error ends the iteration; nothing
-// that came before it is to be trusted. Key, Value and Headers are valid until
+// that came before it is to be trusted. It is ErrCorrupt, or
+// compress.ErrTooLarge if the records exceed maxBytes decompressed. Key, Value and Headers are valid until
 // the next record is asked for, or as long as the batch is for keys and values
-// of an uncompressed batch. d may be nil. maxBytes bounds the decompressed size.
+// of an uncompressed batch. d may be nil.
 func (b Batch) Records(d *compress.Decompressor, maxBytes int) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		var it Iterator
@@ -60,8 +63,12 @@ func (it *Iterator) Reset(b Batch, d *compress.Decompressor, maxBytes int) {
 		return
 	}
 	body, err := d.Decompress(it.header.Codec(), b.body(), maxBytes)
+	if errors.Is(err, compress.ErrTooLarge) {
+		it.fail(err)
+		return
+	}
 	if err != nil {
-		it.fail(corruptf("%v", err))
+		it.fail(fmt.Errorf("%w: %w", ErrCorrupt, err))
 		return
 	}
 	it.body = body
