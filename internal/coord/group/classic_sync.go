@@ -50,7 +50,7 @@ func (s *Shard) checkSync(req *kmsg.SyncGroupRequest) (*classic, *member, *kerr.
 		return nil, nil, kerr.IllegalGeneration
 	}
 	if req.ProtocolType != nil && *req.ProtocolType != g.protocolType ||
-		req.Protocol != nil && (g.protocol == nil || *req.Protocol != *g.protocol) {
+		req.Protocol != nil && g.protocol != nil && *req.Protocol != *g.protocol {
 		return nil, nil, kerr.InconsistentGroupProtocol
 	}
 	switch g.state {

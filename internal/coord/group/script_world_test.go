@@ -281,11 +281,15 @@ func describeReply(response any) string {
 		if r.ErrorCode != 0 {
 			break
 		}
-		fmt.Fprintf(&w, " gen=%d type=%s protocol=%s leader=%s", r.Generation, deref(r.ProtocolType), deref(r.Protocol), r.LeaderID)
+		fmt.Fprintf(&w, " gen=%d", r.Generation)
+		if r.Version >= 7 {
+			fmt.Fprintf(&w, " type=%s", deref(r.ProtocolType))
+		}
+		fmt.Fprintf(&w, " protocol=%s leader=%s", deref(r.Protocol), r.LeaderID)
 		if r.SkipAssignment {
 			w.WriteString(" skip-assignment")
 		}
-		if r.Members != nil {
+		if len(r.Members) > 0 {
 			names := []string{}
 			for _, m := range r.Members {
 				names = append(names, memberName(m.MemberID, m.InstanceID))
@@ -305,6 +309,7 @@ func describeReply(response any) string {
 			fmt.Fprintf(&w, " %s:%s", memberName(m.MemberID, m.InstanceID), code(m.ErrorCode))
 		}
 	case []kmsg.DescribeGroupsResponseGroup:
+		slices.SortFunc(r, func(a, b kmsg.DescribeGroupsResponseGroup) int { return strings.Compare(a.Group, b.Group) })
 		for i, g := range r {
 			if i > 0 {
 				w.WriteString("; ")
