@@ -1,10 +1,177 @@
 package broker
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
+	"net"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"leat.dev/internal/base/clock"
+	"leat.dev/internal/base/vfs"
+	"leat.dev/internal/broker/coordinator"
+	"leat.dev/internal/broker/replica"
+	"leat.dev/internal/broker/session"
+	"leat.dev/internal/broker/transport"
+	"leat.dev/internal/commitlog"
+	"leat.dev/internal/commitlog/logdir"
+	"leat.dev/internal/metadata"
+	"leat.dev/internal/metadata/config"
 )
+
+// Listener is a socket that clients reach the broker by, and what the broker tells them of it.
+type Listener struct {
+	Name string // "PLAINTEXT"
+	net.Listener
+	AdvertisedHost string
+	AdvertisedPort int
+}
+
+// Options of a broker. All fields are required unless said otherwise.
+type Options struct {
+	FS     vfs.FS
+	Clock  clock.Clock
+	Logger *slog.Logger
+	// Path is the log directory; it is made if it does not exist.
+	Path string
+	// Config is what the configuration file and the flags said.
+	Config *config.Static
+	// Listeners are open already; the broker accepts once it can serve.
+	Listeners []Listener
+	// Metrics may be nil.
+	Metrics prometheus.Registerer
+}
 
 // Broker holds what handlers work on. Its fields are set once, before the first request, and never change.
 type Broker struct {
-	log *slog.Logger
+	log    *slog.Logger
+	clock  clock.Clock
+	cfg    *config.Static
+	nodeID int32
+
+	meta     *metadata.Node
+	replicas *replica.Manager
+	groups   *coordinator.Groups
+
+	opts       Options
+	dir        *logdir.Dir
+	logMetrics commitlog.Metrics
+	server     *transport.Server
+	sessions   *session.Cache
+	metrics    *metrics
+	apis       []api
+	routes     [maxKey + 1]*route
+	fetchMax   int // fetch.max.bytes
+	ready      atomic.Bool
+	lastEpoch  int64              // the broker epoch before a clean shutdown, -1 after any other
+	stop       context.CancelFunc // ends background work of the log directory
 }
+
+// NodeID is this broker's id.
+func (b *Broker) NodeID() int32 { return b.nodeID }
+
+// Ready tells whether the broker serves clients.
+func (b *Broker) Ready() bool { return b.ready.Load() }
+
+// ClusterID is the id of the cluster that the broker belongs to.
+func (b *Broker) ClusterID() string { return b.dir.ClusterID() }
+
+// OfflinePartitions counts the partitions that this broker should serve and cannot, because of storage errors.
+func (b *Broker) OfflinePartitions() int { return b.replicas.Offline() }
+
+// Open starts a broker on its log directory: it recovers the partitions, starts the metadata quorum, registers itself
+// and then accepts connections. It serves when Open returns.
+func Open(ctx context.Context, o Options) (b *Broker, err error) {
+	b = &Broker{
+		log: o.Logger, clock: o.Clock, cfg: o.Config, opts: o,
+		nodeID:   int32(o.Config.Int("node.id")),
+		fetchMax: o.Config.Int("fetch.max.bytes"),
+		sessions: session.NewCache(o.Config.Int("max.incremental.fetch.session.cache.slots")),
+	}
+	b.metrics = newMetrics(b)
+	b.setAPIs(apis)
+	if err := b.openStorage(ctx); err != nil {
+		b.abandon()
+		return nil, err
+	}
+	if err := b.startCluster(ctx); err != nil {
+		b.abandon()
+		return nil, err
+	}
+	b.startServer()
+	if o.Metrics != nil {
+		if err := b.metrics.register(o.Metrics); err != nil {
+			b.Close(ctx)
+			return nil, err
+		}
+	}
+	b.ready.Store(true)
+	return b, nil
+}
+
+// startServer accepts connections on all listeners.
+func (b *Broker) startServer() {
+	b.server = transport.NewServer(b.transportOptions())
+	for _, l := range b.opts.Listeners {
+		// Only a server that was stopped refuses, and nobody has the server yet.
+		_ = b.server.Serve(l.Name, l.Listener)
+	}
+}
+
+// Close stops the broker in order: no new connections and requests; requests in progress finish, as far as ctx gives
+// them time; then data is flushed and the directory is marked clean.
+func (b *Broker) Close(ctx context.Context) error {
+	b.ready.Store(false)
+	if b.server != nil {
+		// Parked requests of groups would hold up the drain; the coordinator tells them to look for another.
+		done := make(chan error, 1)
+		go func() { done <- b.server.Drain(ctx) }()
+		b.groups.Close()
+		b.replicas.WakeAll()
+		if err := <-done; err != nil {
+			b.log.Warn("connections were cut off", "err", err)
+		}
+		b.server.Close()
+	}
+	return b.closeStorage()
+}
+
+// abandon gives up a broker that could not be started.
+func (b *Broker) abandon() {
+	for _, l := range b.opts.Listeners {
+		l.Close()
+	}
+	if err := b.closeStorage(); err != nil {
+		b.log.Warn("closing after a failed start", "err", err)
+	}
+}
+
+func (b *Broker) closeStorage() error {
+	if b.stop != nil {
+		b.stop()
+	}
+	if b.groups != nil {
+		b.groups.Close()
+	}
+	if b.replicas != nil {
+		b.replicas.Close()
+	}
+	if b.meta != nil {
+		if err := b.meta.Close(); err != nil {
+			b.log.Error("closing the metadata failed", "err", err)
+		}
+	}
+	if b.dir == nil {
+		return nil
+	}
+	if err := b.dir.Close(); err != nil {
+		return fmt.Errorf("closing the log directory: %w", err)
+	}
+	return nil
+}
+
+// brokerResource is the name of this broker's config resource.
+func (b *Broker) brokerResource() string { return strconv.Itoa(int(b.nodeID)) }

@@ -22,17 +22,19 @@ type change struct {
 	created  bool
 }
 
-// Apply makes the partitions follow from prev, nil at the start, to next. It returns when topics that are new can be
-// written to. Directories that cannot be made leave their partition offline and are tried again.
+// Apply makes the partitions follow from prev to next; the first call takes all of next, whatever prev is. It returns
+// when topics that are new can be written to. Directories that cannot be made leave their partition offline and are
+// tried again.
 func (m *Manager) Apply(prev, next *metadata.Image) {
 	m.applyMu.Lock()
 	defer m.applyMu.Unlock()
 	if m.closed {
 		return
 	}
+	first := m.image == nil
 	m.image = next
 	var changes []change
-	if prev == nil {
+	if first {
 		broken := m.opts.Dir.Broken()
 		m.markStray(next)
 		for t := range next.Topics() {

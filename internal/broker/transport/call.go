@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
-	"leat.dev/internal/base/vfs"
+	"leat.dev/internal/wire/fetch"
 )
 
 // Route says how a request is run.
@@ -21,13 +21,8 @@ const (
 	Pipelined
 )
 
-// Part is a piece of a response: bytes, or a range of a file.
-type Part struct {
-	Bytes []byte
-	File  vfs.File
-	Pos   int64
-	Len   int
-}
+// Part is a piece of a response: bytes, and after them a range of a file.
+type Part = fetch.Part
 
 // Call is one request and its response. It belongs to the connection and is used again after the response is written:
 // a Handler keeps nothing of it.

@@ -1,0 +1,143 @@
+package broker
+
+import (
+	"errors"
+
+	"leat.dev/internal/wire/field"
+)
+
+// fetchRequest is a decoded Fetch request, versions 4 to 18. It is decoded by hand because clients without fetch
+// sessions send all their partitions each time; the structure is used again for the connection's next request. Names
+// are slices of the request's body.
+type fetchRequest struct {
+	replicaID    int32
+	maxWaitMs    int32
+	minBytes     int32
+	maxBytes     int32
+	isolation    int8
+	sessionID    int32
+	sessionEpoch int32
+	partitions   []fetchPartition
+	forgotten    []fetchPartition
+}
+
+type fetchPartition struct {
+	topic            []byte
+	id               [16]byte
+	index            int32
+	leaderEpoch      int32
+	offset           int64
+	lastFetchedEpoch int32
+	maxBytes         int32
+}
+
+var errFetchShape = errors.New("fields do not fit the request")
+
+func (q *fetchRequest) decode(body []byte, version int16) error {
+	r := field.Reader{B: body, Flexible: version >= 12}
+	*q = fetchRequest{replicaID: -1, sessionEpoch: -1, partitions: q.partitions[:0], forgotten: q.forgotten[:0]}
+	if version <= 14 {
+		q.replicaID = r.Int32()
+	}
+	q.maxWaitMs = r.Int32()
+	q.minBytes = r.Int32()
+	q.maxBytes = r.Int32()
+	if b := r.Span(1); b != nil {
+		q.isolation = int8(b[0])
+	}
+	if version >= 7 {
+		q.sessionID = r.Int32()
+		q.sessionEpoch = r.Int32()
+	}
+	q.topics(&r, version)
+	if version >= 7 {
+		q.forget(&r, version)
+	}
+	if version >= 11 {
+		_ = r.String() // the client's rack: there is no replica nearer than this one
+	}
+	if version >= 15 {
+		q.replicaState(&r)
+	} else {
+		r.EndStruct()
+	}
+	if r.Bad || len(r.B) > 0 {
+		return errFetchShape
+	}
+	return nil
+}
+
+func (q *fetchRequest) topics(r *field.Reader, version int16) {
+	for range r.ArrayLen(3) {
+		var p fetchPartition
+		if version >= 13 {
+			p.id = r.UUID()
+		} else {
+			p.topic = r.String()
+			r.Bad = r.Bad || p.topic == nil
+		}
+		for range r.ArrayLen(16) {
+			p.index = r.Int32()
+			p.leaderEpoch = -1
+			if version >= 9 {
+				p.leaderEpoch = r.Int32()
+			}
+			p.offset = int64(r.Int32())<<32 | int64(uint32(r.Int32()))
+			p.lastFetchedEpoch = -1
+			if version >= 12 {
+				p.lastFetchedEpoch = r.Int32()
+			}
+			if version >= 5 {
+				_ = r.Span(8) // a follower's log start
+			}
+			p.maxBytes = r.Int32()
+			r.EndStruct()
+			if r.Bad {
+				return
+			}
+			q.partitions = append(q.partitions, p)
+		}
+		r.EndStruct()
+		if r.Bad {
+			return
+		}
+	}
+}
+
+func (q *fetchRequest) forget(r *field.Reader, version int16) {
+	for range r.ArrayLen(3) {
+		var p fetchPartition
+		if version >= 13 {
+			p.id = r.UUID()
+		} else {
+			p.topic = r.String()
+		}
+		for range r.ArrayLen(4) {
+			p.index = r.Int32()
+			if r.Bad {
+				return
+			}
+			q.forgotten = append(q.forgotten, p)
+		}
+		r.EndStruct()
+		if r.Bad {
+			return
+		}
+	}
+}
+
+// replicaState reads the tagged fields of the request, of which number 1 names a follower from version 15 on.
+func (q *fetchRequest) replicaState(r *field.Reader) {
+	for range r.Uvarint() {
+		tag := r.Uvarint()
+		b := r.Span(int(r.Uvarint()))
+		if r.Bad {
+			return
+		}
+		if tag == 1 {
+			state := field.Reader{B: b, Flexible: true}
+			q.replicaID = state.Int32()
+			r.Bad = state.Bad
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package broker
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"leat.dev/internal/broker/replica"
+	"leat.dev/internal/broker/transport"
+	"leat.dev/internal/commitlog/logdir"
+	"leat.dev/internal/coord/group"
+	"leat.dev/internal/metadata"
+	"leat.dev/internal/metadata/config"
+)
+
+// dynamicSettings are the broker settings kept in the metadata.
+func (b *Broker) dynamicSettings(img *metadata.Image) config.Dynamic {
+	if img == nil {
+		return config.Dynamic{}
+	}
+	return config.Dynamic{
+		Cluster: img.Configs(metadata.BrokerResource, ""),
+		Broker:  img.Configs(metadata.BrokerResource, b.brokerResource()),
+	}
+}
+
+// topicSettings works out what a topic's partitions need to know. Without an image the broker's own settings apply.
+func (b *Broker) topicSettings(img *metadata.Image, topic string) replica.Settings {
+	var own map[string]string
+	if img != nil {
+		own = img.Configs(metadata.TopicResource, topic)
+	}
+	dynamic := b.dynamicSettings(img)
+	s := replica.Settings{Log: config.Resolve(own, dynamic, b.cfg), MinInSync: 1}
+	for _, values := range []map[string]string{own, dynamic.Broker, dynamic.Cluster} {
+		if v, ok := values["min.insync.replicas"]; ok {
+			if n, err := strconv.Atoi(v); err == nil {
+				s.MinInSync = n
+				return s
+			}
+		}
+	}
+	s.MinInSync = b.cfg.Int("min.insync.replicas")
+	return s
+}
+
+// groupSettings are those of the group coordinator. They are static, as in Kafka.
+func (b *Broker) groupSettings() group.Settings {
+	s := group.DefaultSettings()
+	c := b.cfg
+	s.MinSessionTimeout = c.Millis("group.min.session.timeout.ms")
+	s.MaxSessionTimeout = c.Millis("group.max.session.timeout.ms")
+	s.InitialRebalanceDelay = c.Millis("group.initial.rebalance.delay.ms")
+	s.MaxSize = c.Int("group.max.size")
+	s.OffsetMetadataMaxBytes = c.Int("offset.metadata.max.bytes")
+	s.OffsetsRetention = time.Duration(c.Int("offsets.retention.minutes")) * time.Minute
+	s.RetentionCheckInterval = c.Millis("offsets.retention.check.interval.ms")
+	return s
+}
+
+// logSettings are those of the log directory.
+func (b *Broker) logSettings() logdir.Settings {
+	s := logdir.DefaultSettings()
+	c := b.cfg
+	s.RecoveryThreads = c.Int("num.recovery.threads.per.data.dir")
+	s.RetentionCheckInterval = c.Millis("log.retention.check.interval.ms")
+	s.RecoveryPointInterval = c.Millis("log.flush.offset.checkpoint.interval.ms")
+	s.LogStartInterval = c.Millis("log.flush.start.offset.checkpoint.interval.ms")
+	s.HighWatermarkInterval = c.Millis("replica.high.watermark.checkpoint.interval.ms")
+	s.ProducerIDExpiration = c.Millis("producer.id.expiration.ms")
+	s.CleanerEnabled = c.Bool("log.cleaner.enable")
+	s.CleanerThreads = c.Int("log.cleaner.threads")
+	s.CleanerDedupeBytes = c.Int64("log.cleaner.dedupe.buffer.size")
+	s.CleanerIOBytes = c.Int("log.cleaner.io.buffer.size")
+	s.CleanerLoadFactor = c.Float("log.cleaner.io.buffer.load.factor")
+	s.CleanerBackoff = c.Millis("log.cleaner.backoff.ms")
+	if c.String("log.flush") == "os" {
+		s.FlushSchedulerInterval = c.Millis("log.flush.scheduler.interval.ms")
+	}
+	return s
+}
+
+// transportOptions are those of the sockets.
+func (b *Broker) transportOptions() transport.Options {
+	c := b.cfg
+	o := transport.Options{
+		Clock: b.clock, Logger: b.log, Handler: b,
+		MaxRequestBytes:     c.Int("socket.request.max.bytes"),
+		IdleTimeout:         c.Millis("connections.max.idle.ms"),
+		MaxConnections:      unlimited(c.Int64("max.connections")),
+		MaxConnectionsPerIP: unlimited(c.Int64("max.connections.per.ip")),
+		MaxPerIP:            perIP(c.List("max.connections.per.ip.overrides")),
+	}
+	// -1 means no bound in Kafka; here requests always have one.
+	if n := c.Int64("queued.max.request.bytes"); n > 0 {
+		o.RequestMemory = n
+	}
+	// Kafka's default of 100 KiB for both would only take away from what Linux does by itself.
+	if v, ok := c.Lookup("socket.send.buffer.bytes"); ok {
+		o.SendBuffer, _ = strconv.Atoi(v)
+	}
+	if v, ok := c.Lookup("socket.receive.buffer.bytes"); ok {
+		o.ReceiveBuffer, _ = strconv.Atoi(v)
+	}
+	return o
+}
+
+// unlimited makes 0, which means no limit to the transport, of Kafka's largest number.
+func unlimited(n int64) int {
+	if n >= 1<<31-1 {
+		return 0
+	}
+	return int(n)
+}
+
+// perIP reads "address:limit" pairs. Names instead of addresses are left out: they were refused with the settings.
+func perIP(list []string) map[netip.Addr]int {
+	if len(list) == 0 {
+		return nil
+	}
+	out := map[netip.Addr]int{}
+	for _, item := range list {
+		i := strings.LastIndexByte(item, ':')
+		if i < 0 {
+			continue
+		}
+		addr, err := netip.ParseAddr(strings.Trim(strings.TrimSpace(item[:i]), "[]"))
+		n, err2 := strconv.Atoi(strings.TrimSpace(item[i+1:]))
+		if err == nil && err2 == nil {
+			out[addr.Unmap()] = n
+		}
+	}
+	return out
+}
