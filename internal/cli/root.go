@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"leat.dev/internal/cli/command"
+	"leat.dev/internal/cli/config"
 	"leat.dev/internal/cli/consume"
 	"leat.dev/internal/cli/fault"
 	"leat.dev/internal/cli/group"
@@ -79,7 +80,7 @@ func newRoot(env *command.Env) *cobra.Command {
 		}
 	}
 	add("data", produce.New(env), consume.New(env))
-	add("admin", topic.New(env), group.New(env))
+	add("admin", topic.New(env), group.New(env), config.New(env))
 	add("tools", newVersion(env))
 	root.SetHelpCommandGroupID("tools")
 	root.SetCompletionCommandGroupID("tools")
