@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"leat.dev/internal/cli/bench"
 	"leat.dev/internal/cli/command"
 	"leat.dev/internal/cli/config"
 	"leat.dev/internal/cli/consume"
@@ -81,7 +82,7 @@ func newRoot(env *command.Env) *cobra.Command {
 	}
 	add("data", produce.New(env), consume.New(env))
 	add("admin", topic.New(env), group.New(env), config.New(env))
-	add("tools", newVersion(env))
+	add("tools", bench.New(env), newVersion(env))
 	root.SetHelpCommandGroupID("tools")
 	root.SetCompletionCommandGroupID("tools")
 	return root
