@@ -175,3 +175,12 @@ func (b *Broker) closeStorage() error {
 
 // brokerResource is the name of this broker's config resource.
 func (b *Broker) brokerResource() string { return strconv.Itoa(int(b.nodeID)) }
+
+// Partitions is the number of partitions on this broker.
+func (b *Broker) Partitions() int {
+	n := 0
+	for range b.replicas.Partitions() {
+		n++
+	}
+	return n
+}
