@@ -25,7 +25,7 @@ func CheckTopicName(name string) string {
 	case name == "":
 		return "Topic name is invalid: the empty string is not allowed"
 	case name == "." || name == "..":
-		return "Topic name is invalid: '.' or '..' is not allowed"
+		return "Topic name is invalid: '" + name + "' is not allowed"
 	case len(name) > topicNameMax:
 		return fmt.Sprintf("Topic name is invalid: the length of '%s' is longer than the max allowed length %d", name, topicNameMax)
 	}

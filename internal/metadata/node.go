@@ -5,23 +5,33 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.etcd.io/raft/v3/raftpb"
 
 	"leat.dev/internal/base/clock"
 	"leat.dev/internal/base/vfs"
 	"leat.dev/internal/commitlog"
 	"leat.dev/internal/metadata/config"
+	"leat.dev/internal/metadata/record"
 )
 
 // LogTopic is the name of the metadata log's topic; it has the one partition 0.
 const LogTopic = "__cluster_metadata"
 
-// ErrClosed is returned by operations of a closed node.
-var ErrClosed = errors.New("metadata node is closed")
+// Errors of operations, beside those of their context.
+var (
+	// ErrClosed: the node was closed.
+	ErrClosed = errors.New("metadata node is closed")
+	// ErrNotController: another node leads, or none does. If the operation was
+	// under way when leadership was lost, it may still come true.
+	ErrNotController = errors.New("this node is not the active controller")
+	// ErrStorage: the metadata log cannot be written. The node tries again by
+	// itself until it can.
+	ErrStorage = errors.New("the metadata log cannot be written")
+)
 
 // Transport carries raft's messages to peers. Send must not block; messages
 // may be lost, doubled or reordered.
@@ -38,7 +48,7 @@ type Options struct {
 	Dir string
 	// Log is the partition __cluster_metadata-0, opened with LogConfig. The
 	// node is its only user and does not close it.
-	Log *commitlog.Log
+	Log Log
 
 	NodeID    int32
 	ClusterID string
@@ -48,7 +58,7 @@ type Options struct {
 	Transport Transport
 
 	Static *config.Static
-	// Random is where topic ids and placements come from; nil: crypto/rand.
+	// Random is where topic ids and placements come from.
 	Random io.Reader
 	// SnapshotBytes is how much the log grows before a snapshot; 0: 1 MiB.
 	SnapshotBytes int64
@@ -67,71 +77,229 @@ func LogConfig() commitlog.Config {
 	return c
 }
 
+// Bounds of the queues between callers, the raft loop and the apply loop. Full
+// ones make the sender wait, except for peers' messages, which are dropped.
+const (
+	opsQueue      = 256
+	messagesQueue = 1024
+	publishQueue  = 64
+)
+
 // Node is one member of the metadata quorum.
 type Node struct {
+	o     Options
 	image atomic.Pointer[Image]
+
+	ops        chan *operation
+	messages   chan *raftpb.Message
+	publish    chan publication
+	snapshots  chan snapshotDone
+	ready      chan struct{} // closed when a leader is known and its term has begun here
+	stop       chan struct{}
+	stopOnce   sync.Once
+	loopDone   chan struct{}  // closed when the raft loop has ended
+	applyDone  chan struct{}  // closed when the apply loop has ended
+	failure    error          // why the loop ended before Open did; set before loopDone
+	background sync.WaitGroup // snapshots being written
 }
 
-// Open starts a node. It returns once the committed state is readable; a lone
-// voter is the leader by then.
+// operation is one controller operation on its way through the raft loop.
+type operation struct {
+	// run checks the request against the newest state and returns the answer
+	// and the records that make it true. Only the raft loop calls it.
+	run  func(v *view) (answer any, records []record.Record, err error)
+	done chan outcome // holds one
+}
+
+type outcome struct {
+	answer any
+	err    error
+}
+
+// view is what an operation sees.
+type view struct {
+	*Image     // with everything proposed before, committed or not
+	node       *Node
+	nextOffset int64 // of the first record the operation returns
+	now        time.Time
+}
+
+// publication is a new image and the operations that it answers.
+type publication struct {
+	image     *Image // nil: the current one
+	answers   []answered
+	subscribe func(prev, next *Image)
+}
+
+type answered struct {
+	op     *operation
+	answer any
+}
+
+// Open starts a node. With itself as the only voter it is the leader when Open
+// returns; with others it has at least read what is on its disk.
 func Open(ctx context.Context, o Options) (*Node, error) {
-	n := &Node{}
-	n.image.Store(newImage(o.ClusterID))
-	return n, nil
+	if o.SnapshotBytes == 0 {
+		o.SnapshotBytes = 1 << 20
+	}
+	if o.Tick == 0 {
+		o.Tick = 100 * time.Millisecond
+	}
+	if len(o.Voters) == 0 {
+		o.Voters = []int32{o.NodeID}
+	}
+	if len(o.Voters) > 1 && o.Transport == nil {
+		return nil, errors.New("a metadata quorum of several voters needs a transport")
+	}
+	n := &Node{
+		o:         o,
+		ops:       make(chan *operation, opsQueue),
+		messages:  make(chan *raftpb.Message, messagesQueue),
+		publish:   make(chan publication, publishQueue),
+		snapshots: make(chan snapshotDone, 1),
+		ready:     make(chan struct{}),
+		stop:      make(chan struct{}),
+		loopDone:  make(chan struct{}),
+		applyDone: make(chan struct{}),
+	}
+	c, err := openCore(n, nil)
+	if err != nil {
+		return nil, err
+	}
+	n.image.Store(c.state)
+	go n.runApply()
+	go n.runLoop(c)
+	if len(o.Voters) > 1 {
+		return n, nil
+	}
+	select {
+	case <-n.ready:
+		return n, nil
+	case <-n.loopDone:
+		return nil, errors.Join(n.failure, n.Close())
+	case <-ctx.Done():
+		return nil, errors.Join(ctx.Err(), n.Close())
+	}
 }
 
-// Close stops the node.
-func (n *Node) Close() error { return nil }
+// Close stops the node and waits for its goroutines. Operations under way get
+// ErrClosed; some of them may have come true.
+func (n *Node) Close() error {
+	n.stopOnce.Do(func() { close(n.stop) })
+	<-n.loopDone
+	<-n.applyDone
+	n.background.Wait()
+	return nil
+}
 
 // Image is the newest committed state.
 func (n *Node) Image() *Image { return n.image.Load() }
 
 // Subscribe calls f after every change, in order, before the operation that
-// caused it is answered. f must not wait for an operation of the node. The
-// first call, from within Subscribe, has an empty prev and the state of now.
-func (n *Node) Subscribe(f func(prev, next *Image)) {}
-
-// Step takes a message from a peer.
-func (n *Node) Step(m *raftpb.Message) {}
-
-// StartBroker registers this process's broker and unfences it. PreviousBrokerEpoch
-// of the request is the epoch before a clean shutdown, -1 after any other: then
-// the leader epochs of the partitions it leads go up.
-func (n *Node) StartBroker(ctx context.Context, req *kmsg.BrokerRegistrationRequest) (epoch int64, err error) {
-	return 0, nil
+// caused it is answered. f must not wait for an operation of the node, nor
+// call Subscribe. The first call happens within Subscribe and leads from an
+// empty image to the one of now.
+func (n *Node) Subscribe(f func(prev, next *Image)) {
+	done := make(chan struct{})
+	first := func(prev, next *Image) {
+		f(prev, next)
+		if done != nil {
+			close(done)
+			done = nil
+		}
+	}
+	wait := done
+	select {
+	case n.publish <- publication{subscribe: first}:
+	case <-n.loopDone:
+		return
+	}
+	select {
+	case <-wait:
+	case <-n.applyDone:
+	}
 }
 
-// AllocateProducerIDs hands out a block of producer ids nobody else gets.
-func (n *Node) AllocateProducerIDs(ctx context.Context) (first int64, count int32, err error) {
-	return 0, 0, nil
+// Step takes a message from a peer. It is dropped when too many wait.
+func (n *Node) Step(m *raftpb.Message) {
+	select {
+	case n.messages <- m:
+	default:
+	}
 }
 
-// CreateTopics creates topics; errors stand in the response.
-func (n *Node) CreateTopics(ctx context.Context, req *kmsg.CreateTopicsRequest) *kmsg.CreateTopicsResponse {
-	return nil
+// runApply publishes images, tells the subscribers and answers operations, in
+// the order of the log.
+func (n *Node) runApply() {
+	defer close(n.applyDone)
+	var subscribers []func(prev, next *Image)
+	handle := func(p publication) {
+		prev := n.image.Load()
+		if p.subscribe != nil {
+			p.subscribe(newImage(n.o.ClusterID), prev)
+			subscribers = append(subscribers, p.subscribe)
+		}
+		if p.image != nil && p.image != prev {
+			n.image.Store(p.image)
+			for _, f := range subscribers {
+				f(prev, p.image)
+			}
+		}
+		for _, a := range p.answers {
+			a.op.done <- outcome{answer: a.answer}
+		}
+	}
+	for {
+		select {
+		case p := <-n.publish:
+			handle(p)
+			continue
+		default:
+		}
+		select {
+		case p := <-n.publish:
+			handle(p)
+		case <-n.loopDone:
+			for len(n.publish) > 0 {
+				handle(<-n.publish)
+			}
+			return
+		}
+	}
 }
 
-// DeleteTopics deletes topics; errors stand in the response.
-func (n *Node) DeleteTopics(ctx context.Context, req *kmsg.DeleteTopicsRequest) *kmsg.DeleteTopicsResponse {
-	return nil
-}
-
-// CreatePartitions adds partitions to topics; errors stand in the response.
-func (n *Node) CreatePartitions(ctx context.Context, req *kmsg.CreatePartitionsRequest) *kmsg.CreatePartitionsResponse {
-	return nil
-}
-
-// AlterConfigs replaces the configs of resources; errors stand in the response.
-func (n *Node) AlterConfigs(ctx context.Context, req *kmsg.AlterConfigsRequest) *kmsg.AlterConfigsResponse {
-	return nil
-}
-
-// IncrementalAlterConfigs changes single configs; errors stand in the response.
-func (n *Node) IncrementalAlterConfigs(ctx context.Context, req *kmsg.IncrementalAlterConfigsRequest) *kmsg.IncrementalAlterConfigsResponse {
-	return nil
-}
-
-// TopicConfig is what the topic's logs are to be configured with.
-func (n *Node) TopicConfig(image *Image, topic string) commitlog.Config {
-	return commitlog.DefaultConfig()
+// submit runs an operation on the leader and waits until what it did is
+// committed and published.
+func submit[R any](ctx context.Context, n *Node, run func(v *view) (R, []record.Record, error)) (answer R, err error) {
+	op := &operation{done: make(chan outcome, 1)}
+	op.run = func(v *view) (any, []record.Record, error) {
+		a, records, err := run(v)
+		return a, records, err
+	}
+	select {
+	case n.ops <- op:
+	case <-ctx.Done():
+		return answer, ctx.Err()
+	case <-n.loopDone:
+		return answer, ErrClosed
+	}
+	select {
+	case out := <-op.done:
+		if out.err != nil {
+			return answer, out.err
+		}
+		return out.answer.(R), nil
+	case <-ctx.Done():
+		return answer, ctx.Err()
+	case <-n.applyDone:
+	}
+	select {
+	case out := <-op.done: // answered while the node was closing
+		if out.err == nil {
+			return out.answer.(R), nil
+		}
+		return answer, out.err
+	default:
+		return answer, ErrClosed
+	}
 }

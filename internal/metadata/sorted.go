@@ -202,3 +202,54 @@ func (c *cursor[K, V]) next() {
 		c.c, c.i = c.c+1, 0
 	}
 }
+
+type entry[K, V any] struct {
+	k K
+	v V
+}
+
+// withAll returns the map with all entries set, which are in order and hold no
+// key twice. Many entries are merged in one pass over the map.
+func (m sorted[K, V]) withAll(entries []entry[K, V]) sorted[K, V] {
+	if len(entries) <= len(m.chunks)/2 || len(entries) < 4 {
+		for _, e := range entries {
+			m = m.with(e.k, e.v)
+		}
+		return m
+	}
+	out := sorted[K, V]{cmp: m.cmp}
+	cur := cursor[K, V]{m: m}
+	for len(entries) > 0 || !cur.end() {
+		order := 0
+		switch {
+		case len(entries) == 0:
+			order = -1
+		case cur.end():
+			order = 1
+		default:
+			order = m.cmp(cur.key(), entries[0].k)
+		}
+		if order < 0 {
+			out.push(cur.key(), cur.val())
+			cur.next()
+			continue
+		}
+		out.push(entries[0].k, entries[0].v)
+		entries = entries[1:]
+		if order == 0 {
+			cur.next()
+		}
+	}
+	return out
+}
+
+// push adds an entry behind all others of a map nobody else has seen yet.
+func (m *sorted[K, V]) push(k K, v V) {
+	if n := len(m.chunks); n == 0 || len(m.chunks[n-1].keys) == chunkMax {
+		m.chunks = append(m.chunks, &chunk[K, V]{})
+	}
+	c := m.chunks[len(m.chunks)-1]
+	c.keys = append(c.keys, k)
+	c.vals = append(c.vals, v)
+	m.n++
+}

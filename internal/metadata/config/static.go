@@ -1,55 +1,185 @@
 package config
 
 import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
-
-	"leat.dev/internal/commitlog"
 )
 
 // Static is the broker's own settings: what a file, the environment and flags
-// said, over the defaults. It never changes after Parse.
+// said, over the defaults. It never changes after Parse. Its getters take the
+// names of the table only; any other name is a bug of the caller and panics.
 type Static struct {
-	set map[string]string
+	set map[string]value
+}
+
+// gone are settings that Kafka 4 no longer has.
+var gone = map[string]string{
+	"zookeeper.connect":                       "metadata is kept by the brokers themselves",
+	"inter.broker.protocol.version":           "brokers agree on features by themselves",
+	"log.message.format.version":              "there is one record format",
+	"log.message.downconversion.enable":       "old record formats are not served",
+	"log.message.timestamp.difference.max.ms": "use log.message.timestamp.before.max.ms and log.message.timestamp.after.max.ms",
 }
 
 // Parse checks the settings. An unknown name or a bad value is an error that
-// says what to do; warnings name accepted settings that have no effect here.
+// says what to do, and all of them are reported; warnings name accepted
+// settings that have no effect here.
 func Parse(values map[string]string) (s *Static, warnings []string, err error) {
-	return &Static{set: values}, nil, nil
+	s = &Static{set: make(map[string]value, len(values))}
+	var errs []error
+	for _, name := range sortedKeys(values) {
+		d := Broker(name)
+		if d == nil {
+			errs = append(errs, unknown(name))
+			continue
+		}
+		if d.refused && values[name] != d.Default {
+			errs = append(errs, fmt.Errorf("%s cannot be set: %s", name, d.ignored))
+			continue
+		}
+		v, err := d.parse(values[name])
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if d.ignored != "" {
+			warnings = append(warnings, fmt.Sprintf("%s has no effect: %s", name, d.ignored))
+		}
+		s.set[name] = v
+	}
+	if len(errs) == 0 {
+		errs = append(errs, s.consistent())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, nil, err
+	}
+	return s, warnings, nil
+}
+
+// Defaults is Static with nothing set.
+func Defaults() *Static { return &Static{} }
+
+// consistent checks settings against each other.
+func (s *Static) consistent() error {
+	if low, high := s.Int64("group.min.session.timeout.ms"), s.Int64("group.max.session.timeout.ms"); low > high {
+		return fmt.Errorf("group.min.session.timeout.ms (%d) is above group.max.session.timeout.ms (%d)", low, high)
+	}
+	a, idSet := s.Lookup("node.id")
+	b, oldSet := s.Lookup("broker.id")
+	if idSet && oldSet && a != b {
+		return fmt.Errorf("node.id is %s but broker.id is %s: set one of them", a, b)
+	}
+	return CheckTopic(nil, Dynamic{}, s)
+}
+
+func unknown(name string) error {
+	if why, ok := gone[name]; ok {
+		return fmt.Errorf("%s is gone since Kafka 4: %s", name, why)
+	}
+	if strings.HasPrefix(name, "listener.name.") {
+		return fmt.Errorf("%s cannot be set: there is no TLS or authentication yet", name)
+	}
+	if t := Topic(name); t != nil && len(t.synonyms) > 0 {
+		return fmt.Errorf("%s is a topic's setting; for the whole broker it is called %s", name, t.synonyms[0])
+	}
+	if s := nearest(name, slices.Concat(brokerDefs.defs, ignoredDefs.defs)); s != "" {
+		return fmt.Errorf("unknown setting %s: did you mean %s?", name, s)
+	}
+	return fmt.Errorf("unknown setting %s", name)
+}
+
+// nearest is the declared name most like name, "" if none is much like it.
+func nearest(name string, defs []Def) string {
+	best, found := max(3, len(name)/4)+1, ""
+	for i := range defs {
+		if d := distance(name, defs[i].Name, best); d < best {
+			best, found = d, defs[i].Name
+		}
+	}
+	return found
+}
+
+// distance is the edit distance of a and b, or anything from limit on.
+func distance(a, b string, limit int) int {
+	if d := len(a) - len(b); d >= limit || -d >= limit {
+		return limit
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // Lookup returns what was set, and whether anything was.
-func (s *Static) Lookup(name string) (string, bool) { v, ok := s.set[name]; return v, ok }
+func (s *Static) Lookup(name string) (string, bool) {
+	v, ok := s.set[name]
+	return v.text, ok
+}
 
-// String returns the value of a setting, its default if it was not set.
-func (s *Static) String(name string) string { return s.set[name] }
+// Names are the settings that were set, in order.
+func (s *Static) Names() []string { return sortedKeys(s.set) }
 
-// Int returns the value of an integer setting.
-func (s *Static) Int(name string) int { return 0 }
+// value is the value of a setting, its default if it was not set; ok is false
+// if it has neither.
+func (s *Static) value(name string) (v value, ok bool) {
+	if v, ok := s.set[name]; ok {
+		return v, true
+	}
+	d := Broker(name)
+	if d == nil {
+		panic("config: no broker setting is called " + name)
+	}
+	if d.Default == null {
+		return value{}, false
+	}
+	if v, err := d.parse(d.Default); err == nil {
+		return v, true
+	}
+	panic("config: the default of " + name + " is not valid")
+}
 
-// Int64 returns the value of an integer setting.
-func (s *Static) Int64(name string) int64 { return 0 }
+// String returns the value of a setting, "" if it has none.
+func (s *Static) String(name string) string { v, _ := s.value(name); return v.text }
+
+// Int returns the value of an integer setting, 0 if it has none.
+func (s *Static) Int(name string) int { return int(s.Int64(name)) }
+
+// Int64 returns the value of an integer setting, 0 if it has none.
+func (s *Static) Int64(name string) int64 { v, _ := s.value(name); return v.num }
 
 // Bool returns the value of a boolean setting.
-func (s *Static) Bool(name string) bool { return false }
+func (s *Static) Bool(name string) bool { v, _ := s.value(name); return v.truth }
 
 // Float returns the value of a numeric setting.
-func (s *Static) Float(name string) float64 { return 0 }
+func (s *Static) Float(name string) float64 { v, _ := s.value(name); return v.float }
 
 // List returns the elements of a list setting.
-func (s *Static) List(name string) []string { return nil }
+func (s *Static) List(name string) []string { v, _ := s.value(name); return v.list }
 
-// Millis returns the value of a setting in milliseconds as a duration.
-func (s *Static) Millis(name string) time.Duration { return 0 }
+// Millis returns the value of a setting in milliseconds as a duration; what
+// does not fit one is the longest there is.
+func (s *Static) Millis(name string) time.Duration { return millis(s.Int64(name)) }
 
-// Dynamic is the settings kept in the metadata: for all brokers and for one.
-type Dynamic struct {
-	Cluster map[string]string // of the broker resource ""
-	Broker  map[string]string // of the broker resource with its id
+func millis(ms int64) time.Duration {
+	const most = int64(1<<63-1) / int64(time.Millisecond)
+	return time.Duration(min(max(ms, -most), most)) * time.Millisecond
 }
 
-// Resolve works out a topic's settings: the topic's own, else the broker's
-// dynamic ones, else the cluster's, else the static ones, else the defaults.
-func Resolve(topic map[string]string, dynamic Dynamic, static *Static) commitlog.Config {
-	return commitlog.DefaultConfig()
-}
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

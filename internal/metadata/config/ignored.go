@@ -1,0 +1,316 @@
+package config
+
+import "strings"
+
+// ignoredTable lists Kafka's other broker settings: name, type, whether it can
+// be changed while running (-, cluster or broker), default (null for none). A
+// line with # says why the settings below it have no effect here, one with !
+// why they are refused: for them, going on without would do harm.
+const ignoredTable = `
+# transactions are not served yet
+add.partitions.to.txn.retry.backoff.max.ms INT - 100
+add.partitions.to.txn.retry.backoff.ms INT - 20
+transaction.abort.timed.out.transaction.cleanup.interval.ms INT - 10000
+transaction.max.timeout.ms INT - 900000
+transaction.partition.verification.enable BOOLEAN cluster true
+transaction.remove.expired.transaction.cleanup.interval.ms INT - 3600000
+transaction.state.log.load.buffer.size INT - 5242880
+transaction.state.log.min.isr INT - 2
+transaction.state.log.num.partitions INT - 50
+transaction.state.log.replication.factor SHORT - 3
+transaction.state.log.segment.bytes INT - 104857600
+transaction.two.phase.commit.enable BOOLEAN - false
+transactional.id.expiration.ms INT - 604800000
+# there is no replication between brokers yet
+alter.log.dirs.replication.quota.window.num INT - 11
+alter.log.dirs.replication.quota.window.size.seconds INT - 1
+auto.leader.rebalance.enable BOOLEAN - true
+broker.heartbeat.interval.ms INT - 2000
+broker.session.timeout.ms INT - 9000
+controlled.shutdown.enable BOOLEAN - true
+follower.fetch.last.tiered.offset.enable BOOLEAN cluster false
+follower.replication.throttled.rate LONG broker 9223372036854775807
+initial.broker.registration.timeout.ms INT - 60000
+leader.imbalance.check.interval.seconds LONG - 300
+leader.replication.throttled.rate LONG broker 9223372036854775807
+num.replica.alter.log.dirs.threads INT - null
+num.replica.fetchers INT cluster 1
+replica.alter.log.dirs.io.max.bytes.per.second LONG broker 9223372036854775807
+replica.fetch.backoff.ms INT - 1000
+replica.fetch.max.bytes INT - 1048576
+replica.fetch.min.bytes INT - 1
+replica.fetch.response.max.bytes INT - 10485760
+replica.fetch.wait.max.ms INT - 500
+replica.selector.class STRING - null
+replica.socket.receive.buffer.bytes INT - 65536
+replica.socket.timeout.ms INT - 30000
+replication.quota.window.num INT - 11
+replication.quota.window.size.seconds INT - 1
+# a lone broker is its own quorum
+controller.listener.names LIST - null
+controller.quorum.append.linger.ms INT - 25
+controller.quorum.auto.join.enable BOOLEAN - false
+controller.quorum.bootstrap.servers LIST - empty
+controller.quorum.election.backoff.max.ms INT - 1000
+controller.quorum.election.timeout.ms INT - 1000
+controller.quorum.fetch.max.bytes INT - 1048576
+controller.quorum.fetch.snapshot.max.bytes INT - 1048576
+controller.quorum.fetch.timeout.ms INT - 2000
+controller.quorum.request.timeout.ms INT - 2000
+controller.quorum.retry.backoff.ms INT - 20
+controller.quorum.voters LIST - empty
+controller.socket.timeout.ms INT - 30000
+# this kind of group is not served yet
+group.consumer.assignment.interval.ms INT cluster 1000
+group.consumer.assignors LIST - uniform,range
+group.consumer.heartbeat.interval.ms INT - 5000
+group.consumer.max.assignment.interval.ms INT - 15000
+group.consumer.max.heartbeat.interval.ms INT - 15000
+group.consumer.max.session.timeout.ms INT - 60000
+group.consumer.max.size INT - 2147483647
+group.consumer.migration.policy STRING - bidirectional
+group.consumer.min.assignment.interval.ms INT - 0
+group.consumer.min.heartbeat.interval.ms INT - 5000
+group.consumer.min.session.timeout.ms INT - 45000
+group.consumer.session.timeout.ms INT - 45000
+group.share.assignment.interval.ms INT cluster 1000
+group.share.assignors LIST - simple
+group.share.delivery.count.limit INT - 5
+group.share.heartbeat.interval.ms INT - 5000
+group.share.max.assignment.interval.ms INT - 15000
+group.share.max.delivery.count.limit INT - 10
+group.share.max.heartbeat.interval.ms INT - 15000
+group.share.max.partition.max.record.locks INT - 4000
+group.share.max.record.lock.duration.ms INT - 60000
+group.share.max.session.timeout.ms INT - 60000
+group.share.max.share.sessions INT - 2000
+group.share.max.size INT - 200
+group.share.min.assignment.interval.ms INT - 0
+group.share.min.delivery.count.limit INT - 2
+group.share.min.heartbeat.interval.ms INT - 5000
+group.share.min.partition.max.record.locks INT - 100
+group.share.min.record.lock.duration.ms INT - 15000
+group.share.min.session.timeout.ms INT - 45000
+group.share.partition.max.record.locks INT - 2000
+group.share.record.lock.duration.ms INT - 30000
+group.share.session.timeout.ms INT - 45000
+group.streams.assignment.interval.ms INT cluster 1000
+group.streams.heartbeat.interval.ms INT - 5000
+group.streams.initial.rebalance.delay.ms INT - 3000
+group.streams.max.assignment.interval.ms INT - 15000
+group.streams.max.heartbeat.interval.ms INT - 15000
+group.streams.max.session.timeout.ms INT - 60000
+group.streams.max.size INT - 2147483647
+group.streams.max.standby.replicas INT - 2
+group.streams.min.assignment.interval.ms INT - 0
+group.streams.min.heartbeat.interval.ms INT - 5000
+group.streams.min.session.timeout.ms INT - 45000
+group.streams.num.standby.replicas INT - 0
+group.streams.session.timeout.ms INT - 45000
+share.coordinator.append.linger.ms INT - -1
+share.coordinator.cached.buffer.max.bytes INT cluster 1048588
+share.coordinator.load.buffer.size INT - 5242880
+share.coordinator.snapshot.update.records.per.snapshot INT - 500
+share.coordinator.state.topic.compression.codec INT - 0
+share.coordinator.state.topic.min.isr SHORT - 2
+share.coordinator.state.topic.num.partitions INT - 50
+share.coordinator.state.topic.replication.factor SHORT - 3
+share.coordinator.state.topic.segment.bytes INT - 104857600
+share.coordinator.threads INT - 1
+share.coordinator.write.timeout.ms INT - 5000
+share.fetch.purgatory.purge.interval.requests INT - 1000
+# there are no quotas yet
+client.quota.callback.class CLASS - null
+controller.quota.window.num INT - 11
+controller.quota.window.size.seconds INT - 1
+quota.window.num INT - 11
+quota.window.size.seconds INT - 1
+# there is no remote storage
+remote.fetch.max.wait.ms INT cluster 500
+remote.list.offsets.request.timeout.ms LONG cluster 30000
+remote.log.index.file.cache.total.size.bytes LONG cluster 1073741824
+remote.log.manager.copier.thread.pool.size INT cluster 10
+remote.log.manager.copy.max.bytes.per.second LONG cluster 9223372036854775807
+remote.log.manager.copy.quota.window.num INT - 11
+remote.log.manager.copy.quota.window.size.seconds INT - 1
+remote.log.manager.expiration.thread.pool.size INT cluster 10
+remote.log.manager.fetch.max.bytes.per.second LONG cluster 9223372036854775807
+remote.log.manager.fetch.quota.window.num INT - 11
+remote.log.manager.fetch.quota.window.size.seconds INT - 1
+remote.log.manager.follower.thread.pool.size INT cluster 2
+remote.log.manager.task.interval.ms LONG - 30000
+remote.log.manager.thread.pool.size INT - 2
+remote.log.metadata.custom.metadata.max.bytes INT - 128
+remote.log.metadata.manager.class.name STRING - org.apache.kafka.server.log.remote.metadata.storage.TopicBasedRemoteLogMetadataManager
+remote.log.metadata.manager.class.path STRING - null
+remote.log.metadata.manager.impl.prefix STRING - rlmm.config.
+remote.log.metadata.manager.listener.name STRING - null
+remote.log.reader.max.pending.tasks INT - 100
+remote.log.reader.threads INT cluster 10
+remote.log.storage.manager.class.name STRING - null
+remote.log.storage.manager.class.path STRING - null
+remote.log.storage.manager.impl.prefix STRING - rsm.config.
+remote.log.storage.system.enable BOOLEAN - false
+# the metadata log is cut by its own rules
+metadata.log.dir STRING - null
+metadata.log.max.snapshot.interval.ms LONG - 3600000
+metadata.log.segment.bytes INT - 1073741824
+metadata.log.segment.ms LONG - 604800000
+metadata.max.idle.interval.ms INT - 500
+metadata.max.retention.bytes LONG - 104857600
+metadata.max.retention.ms LONG - 604800000
+# goroutines do the work; there is no pool to size
+background.threads INT cluster 10
+group.coordinator.background.threads INT - 2
+group.coordinator.cached.buffer.max.bytes INT cluster 1048588
+group.coordinator.rebalance.protocols LIST - classic,consumer,streams
+group.coordinator.threads INT - 4
+num.io.threads INT cluster 8
+num.network.threads INT cluster 3
+queued.max.requests INT - 500
+# this rate is not limited yet
+log.cleaner.io.max.bytes.per.second DOUBLE cluster 1.7976931348623157E308
+max.connection.creation.rate INT cluster 2147483647
+# metrics are served to Prometheus under --http
+kafka.metrics.polling.interval.secs INT - 10
+kafka.metrics.reporters LIST - empty
+metric.reporters LIST cluster org.apache.kafka.common.metrics.JmxReporter
+metrics.num.samples INT - 2
+metrics.recording.level STRING - INFO
+metrics.sample.window.ms LONG - 30000
+# client telemetry is not collected
+telemetry.max.bytes INT - 1048576
+# it belongs to the inside of Apache Kafka
+cordoned.log.dirs LIST broker empty
+delete.records.purgatory.purge.interval.requests INT - 1
+fetch.purgatory.purge.interval.requests INT - 1000
+log.dir.failure.timeout.ms LONG - 30000
+process.roles LIST - null
+producer.purgatory.purge.interval.requests INT - 1000
+socket.connection.setup.timeout.max.ms LONG - 30000
+socket.connection.setup.timeout.ms LONG - 10000
+socket.listen.backlog.size INT - 50
+! Java plugins cannot be loaded
+alter.config.policy.class.name CLASS - null
+config.providers LIST cluster empty
+create.topic.policy.class.name CLASS - null
+! there is no authentication or authorization yet; running without it would leave open what this was meant to close
+allow.everyone.if.no.acl.found BOOLEAN - false
+authorizer.class.name STRING - empty
+connection.failed.authentication.delay.ms INT - 100
+connections.max.reauth.ms LONG - 0
+delegation.token.expiry.check.interval.ms LONG - 3600000
+delegation.token.expiry.time.ms LONG - 86400000
+delegation.token.max.lifetime.ms LONG - 604800000
+delegation.token.secret.key PASSWORD - null
+early.start.listeners LIST - null
+principal.builder.class CLASS broker org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder
+sasl.client.callback.handler.class CLASS - null
+sasl.enabled.mechanisms LIST broker GSSAPI
+sasl.jaas.config PASSWORD broker null
+sasl.kerberos.kinit.cmd STRING broker /usr/bin/kinit
+sasl.kerberos.min.time.before.relogin LONG broker 60000
+sasl.kerberos.principal.to.local.rules LIST broker DEFAULT
+sasl.kerberos.service.name STRING broker null
+sasl.kerberos.ticket.renew.jitter DOUBLE broker 0.05
+sasl.kerberos.ticket.renew.window.factor DOUBLE broker 0.8
+sasl.login.callback.handler.class CLASS - null
+sasl.login.class CLASS - null
+sasl.login.connect.timeout.ms INT - null
+sasl.login.read.timeout.ms INT - null
+sasl.login.refresh.buffer.seconds SHORT broker 300
+sasl.login.refresh.min.period.seconds SHORT broker 60
+sasl.login.refresh.window.factor DOUBLE broker 0.8
+sasl.login.refresh.window.jitter DOUBLE broker 0.05
+sasl.login.retry.backoff.max.ms LONG - 10000
+sasl.login.retry.backoff.ms LONG - 100
+sasl.mechanism.controller.protocol STRING - GSSAPI
+sasl.mechanism.inter.broker.protocol STRING broker GSSAPI
+sasl.oauthbearer.assertion.algorithm STRING - RS256
+sasl.oauthbearer.assertion.claim.aud STRING - null
+sasl.oauthbearer.assertion.claim.exp.seconds INT - 300
+sasl.oauthbearer.assertion.claim.iss STRING - null
+sasl.oauthbearer.assertion.claim.jti.include BOOLEAN - false
+sasl.oauthbearer.assertion.claim.nbf.seconds INT - 60
+sasl.oauthbearer.assertion.claim.sub STRING - null
+sasl.oauthbearer.assertion.file STRING - null
+sasl.oauthbearer.assertion.private.key.file STRING - null
+sasl.oauthbearer.assertion.private.key.passphrase PASSWORD - null
+sasl.oauthbearer.assertion.template.file STRING - null
+sasl.oauthbearer.client.credentials.client.id STRING - null
+sasl.oauthbearer.client.credentials.client.secret PASSWORD - null
+sasl.oauthbearer.clock.skew.seconds INT - 30
+sasl.oauthbearer.expected.audience LIST - empty
+sasl.oauthbearer.expected.issuer STRING - null
+sasl.oauthbearer.jwks.endpoint.refresh.ms LONG - 3600000
+sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms LONG - 10000
+sasl.oauthbearer.jwks.endpoint.retry.backoff.ms LONG - 100
+sasl.oauthbearer.jwks.endpoint.url STRING - null
+sasl.oauthbearer.jwt.retriever.class CLASS - org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever
+sasl.oauthbearer.jwt.validator.class CLASS - org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator
+sasl.oauthbearer.scope STRING - null
+sasl.oauthbearer.scope.claim.name STRING - scope
+sasl.oauthbearer.sub.claim.name STRING - sub
+sasl.oauthbearer.token.endpoint.url STRING - null
+sasl.server.callback.handler.class CLASS - null
+sasl.server.max.receive.size INT - 524288
+security.inter.broker.protocol STRING - PLAINTEXT
+super.users STRING - null
+! there is no TLS yet; running without it would leave open what this was meant to close
+security.providers STRING - null
+ssl.allow.dn.changes BOOLEAN - false
+ssl.allow.san.changes BOOLEAN - false
+ssl.cipher.suites LIST broker empty
+ssl.client.auth STRING broker none
+ssl.enabled.protocols LIST broker TLSv1.2,TLSv1.3
+ssl.endpoint.identification.algorithm STRING broker https
+ssl.engine.factory.class CLASS broker null
+ssl.key.password PASSWORD broker null
+ssl.keymanager.algorithm STRING broker SunX509
+ssl.keystore.certificate.chain PASSWORD broker null
+ssl.keystore.key PASSWORD broker null
+ssl.keystore.location STRING broker null
+ssl.keystore.password PASSWORD broker null
+ssl.keystore.type STRING broker JKS
+ssl.principal.mapping.rules STRING - DEFAULT
+ssl.protocol STRING broker TLSv1.3
+ssl.provider STRING broker null
+ssl.secure.random.implementation STRING broker null
+ssl.trustmanager.algorithm STRING broker PKIX
+ssl.truststore.certificates PASSWORD broker null
+ssl.truststore.location STRING broker null
+ssl.truststore.password PASSWORD broker null
+ssl.truststore.type STRING broker JKS
+`
+
+// ignoredDefs are the declarations of ignoredTable.
+var ignoredDefs = parseIgnored(ignoredTable)
+
+func parseIgnored(text string) table {
+	types := map[string]Type{
+		"BOOLEAN": Boolean, "STRING": String, "INT": Int, "SHORT": Short, "LONG": Long,
+		"DOUBLE": Double, "LIST": List, "CLASS": Class, "PASSWORD": Password,
+	}
+	modes := map[string]Mode{"-": ReadOnly, "cluster": ClusterWide, "broker": PerBroker}
+	defaults := map[string]string{"null": null, "empty": ""}
+	var defs []Def
+	var why string
+	refused := false
+	for line := range strings.Lines(strings.TrimPrefix(text, "\n")) {
+		line = strings.TrimSuffix(line, "\n")
+		if head := line[:2]; head == "# " || head == "! " {
+			why, refused = line[2:], head == "! "
+			continue
+		}
+		f := strings.Fields(line)
+		d := Def{
+			Name: f[0], Type: types[f[1]], Mode: modes[f[2]], Default: f[3], ignored: why, refused: refused,
+			Doc: "Known from Apache Kafka, without effect here: " + why + ".",
+		}
+		if special, ok := defaults[f[3]]; ok {
+			d.Default = special
+		}
+		defs = append(defs, d)
+	}
+	return index(defs...)
+}
