@@ -1,4 +1,18 @@
 package broker
 
+import "github.com/twmb/franz-go/pkg/kmsg"
+
 // groupAPIs are the APIs of the group coordinator: groups and their offsets.
-var groupAPIs []api
+var groupAPIs = []api{
+	{key: kmsg.OffsetCommit, min: 2, max: 10, handle: typed((*Broker).handleOffsetCommit)},
+	{key: kmsg.OffsetFetch, min: 1, max: 10, handle: typed((*Broker).handleOffsetFetch)},
+	{key: kmsg.FindCoordinator, min: 0, max: 6, handle: typed((*Broker).handleFindCoordinator)},
+	{key: kmsg.JoinGroup, min: 0, max: 9, handle: typed((*Broker).handleJoinGroup)},
+	{key: kmsg.Heartbeat, min: 0, max: 4, handle: typed((*Broker).handleHeartbeat)},
+	{key: kmsg.LeaveGroup, min: 0, max: 5, handle: typed((*Broker).handleLeaveGroup)},
+	{key: kmsg.SyncGroup, min: 0, max: 5, handle: typed((*Broker).handleSyncGroup)},
+	{key: kmsg.DescribeGroups, min: 0, max: 6, handle: typed((*Broker).handleDescribeGroups)},
+	{key: kmsg.ListGroups, min: 0, max: 5, handle: typed((*Broker).handleListGroups)},
+	{key: kmsg.DeleteGroups, min: 0, max: 2, handle: typed((*Broker).handleDeleteGroups)},
+	{key: kmsg.OffsetDelete, min: 0, max: 0, handle: typed((*Broker).handleOffsetDelete)},
+}

@@ -52,10 +52,6 @@ type Options struct {
 	// CommitTimeout bounds how long an answer waits for its records to commit
 	// (offsets.commit.timeout.ms). Zero means 5 s.
 	CommitTimeout time.Duration
-	// AppendLinger is how long records are gathered while nothing is in flight
-	// (group.coordinator.append.linger.ms). Zero appends at once; while an append
-	// is in flight records gather anyway.
-	AppendLinger time.Duration
 	// BatchBytes bounds one appended batch (max.message.bytes of the topic). Zero
 	// means 1 MiB.
 	BatchBytes int
