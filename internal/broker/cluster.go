@@ -107,7 +107,7 @@ func (b *Broker) startCluster(ctx context.Context) error {
 	var err error
 	b.meta, err = metadata.Open(ctx, metadata.Options{
 		FS: b.opts.FS, Clock: b.clock, Logger: b.log, Dir: filepath.Join(b.opts.Path, metadata.LogTopic+"-0"), Log: metaLog,
-		NodeID: b.nodeID, ClusterID: b.dir.ClusterID(), Static: b.cfg,
+		NodeID: b.nodeID, ClusterID: b.dir.ClusterID(), Static: b.cfg, Random: rand.Reader,
 	})
 	if err != nil {
 		return fmt.Errorf("starting the metadata quorum: %w", err)
