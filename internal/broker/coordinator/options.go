@@ -69,7 +69,8 @@ type Options struct {
 	Metrics *Metrics
 }
 
-// Metrics are called by shards; any field may be nil. They must not block.
+// Metrics are called by shards, many at once; any field may be nil. They must not
+// block.
 type Metrics struct {
 	// Groups is called with the change in the number of groups in a state.
 	Groups func(state string, delta int)
