@@ -21,6 +21,7 @@ import (
 	"leat.dev/internal/cli/consume"
 	"leat.dev/internal/cli/fault"
 	"leat.dev/internal/cli/group"
+	"leat.dev/internal/cli/logfile"
 	"leat.dev/internal/cli/produce"
 	"leat.dev/internal/cli/screen"
 	"leat.dev/internal/cli/topic"
@@ -82,7 +83,7 @@ func newRoot(env *command.Env) *cobra.Command {
 	}
 	add("data", produce.New(env), consume.New(env))
 	add("admin", topic.New(env), group.New(env), config.New(env))
-	add("tools", bench.New(env), newVersion(env))
+	add("tools", logfile.New(env), bench.New(env), newVersion(env))
 	root.SetHelpCommandGroupID("tools")
 	root.SetCompletionCommandGroupID("tools")
 	return root
