@@ -98,30 +98,30 @@ type Part struct {
 // after the other, are the response. The parts' bytes live behind the returned
 // out, so nothing may be appended to it before they are sent.
 func (p *Response) Encode(out []byte, parts []Part, version int16) ([]byte, []Part) {
-	e := encoder{Writer: field.Writer{B: out, Flexible: version >= flexibleVersion}, version: version,
-		parts: parts, first: len(parts), cuts: make([]int, 0, 32)}
+	e := encoder{Writer: field.Writer{B: out, Flexible: version >= flexibleVersion}, version: version, parts: parts}
 	e.response(p)
-
-	// Only now is the buffer at its final place.
-	end := len(e.B)
-	if len(e.cuts) == 0 {
-		return e.B, e.parts
+	if len(e.parts) == len(parts) {
+		return e.B, parts
 	}
-	for i, cut := range e.cuts[1:] {
-		e.parts[e.first+i+1].Bytes = e.B[e.cuts[i]:cut:cut]
+	// Only now is the buffer at its final place; the lengths are right already.
+	at := e.firstCut
+	for i := len(parts) + 1; i < len(e.parts); i++ {
+		n := len(e.parts[i].Bytes)
+		e.parts[i].Bytes = e.B[at : at+n : at+n]
+		at += n
 	}
-	if last := e.cuts[len(e.cuts)-1]; last < end {
-		e.parts = append(e.parts, Part{Bytes: e.B[last:end:end]})
+	if at < len(e.B) {
+		e.parts = append(e.parts, Part{Bytes: e.B[at:]})
 	}
-	return e.B[:e.cuts[0]], e.parts
+	return e.B[:e.firstCut], e.parts
 }
 
 type encoder struct {
 	field.Writer
-	version int16
-	parts   []Part
-	first   int   // index of the first part that is ours
-	cuts    []int // where in B each of our parts' file range belongs
+	version  int16
+	parts    []Part
+	firstCut int // where in B the first file range belongs
+	lastCut  int // where the last one does; 0 before the first
 }
 
 func (e *encoder) response(p *Response) {
@@ -186,10 +186,18 @@ func (e *encoder) records(list []Range) {
 	}
 	e.BytesLen(total)
 	for i := range list {
-		if r := &list[i]; r.Len > 0 {
-			e.cuts = append(e.cuts, len(e.B))
-			e.parts = append(e.parts, Part{File: r.File, Pos: r.Pos, Len: r.Len})
+		r := &list[i]
+		if r.Len == 0 {
+			continue
 		}
+		part := Part{File: r.File, Pos: r.Pos, Len: r.Len}
+		if e.lastCut == 0 {
+			e.firstCut = len(e.B)
+		} else {
+			part.Bytes = e.B[e.lastCut:]
+		}
+		e.lastCut = len(e.B)
+		e.parts = append(e.parts, part)
 	}
 }
 

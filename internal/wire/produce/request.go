@@ -58,7 +58,8 @@ const (
 	minPartitionBytes = 6 // an index, null records, no tags
 )
 
-// Decode reads the body of a request, that is what follows its header.
+// Decode reads the body of a request, that is what follows its header. Bytes
+// after the last field are ignored. After an error q holds nothing of use.
 func (q *Request) Decode(body []byte, version int16) error {
 	if version < MinVersion || version > MaxVersion {
 		return fmt.Errorf("%w: version %d", ErrMalformed, version)
@@ -77,11 +78,8 @@ func (q *Request) Decode(body []byte, version int16) error {
 		decodeTopic(&r, extend(&q.Topics), version)
 	}
 	r.EndStruct()
-	switch {
-	case r.Bad:
-		return fmt.Errorf("%w: fields exceed the request", ErrMalformed)
-	case len(r.B) > 0:
-		return fmt.Errorf("%w: %d bytes after the last field", ErrMalformed, len(r.B))
+	if r.Bad {
+		return fmt.Errorf("%w: version %d", ErrMalformed, version)
 	}
 	return nil
 }
