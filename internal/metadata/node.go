@@ -174,6 +174,11 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	}
 	select {
 	case <-n.ready:
+		// What is on disk is committed and published once this is answered.
+		_, err := submit(ctx, n, func(*view) (struct{}, []record.Record, error) { return struct{}{}, nil, nil })
+		if err != nil {
+			return nil, errors.Join(err, n.Close())
+		}
 		return n, nil
 	case <-n.loopDone:
 		return nil, errors.Join(n.failure, n.Close())

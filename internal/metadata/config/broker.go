@@ -1,6 +1,11 @@
 package config
 
-import "slices"
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // FlushCommit and FlushOS are the values of log.flush.
 const (
@@ -42,7 +47,7 @@ var honoured = []Def{
 		Doc: "How many connections the broker accepts at a time."},
 	{Name: "max.connections.per.ip", Type: Int, Default: "2147483647", check: atLeast(0), Mode: ClusterWide,
 		Doc: "How many connections the broker accepts at a time from one address."},
-	{Name: "max.connections.per.ip.overrides", Type: String, Default: "", Mode: ClusterWide,
+	{Name: "max.connections.per.ip.overrides", Type: String, Default: "", Mode: ClusterWide, check: perIP,
 		Doc: "Other limits than max.connections.per.ip for some addresses: host:number, separated by commas."},
 	{Name: "socket.request.max.bytes", Type: Int, Default: "104857600", check: atLeast(1),
 		Doc: "The largest request accepted; a larger one ends its connection."},
@@ -189,4 +194,22 @@ func Broker(name string) *Def {
 		return d
 	}
 	return ignoredDefs.byName[name]
+}
+
+// perIP checks address:number pairs. Kafka also takes host names; here a limit
+// must not depend on a name server.
+func perIP(v value) string {
+	for _, pair := range splitList(v.text) {
+		at := strings.LastIndexByte(pair, ':')
+		if at < 0 {
+			return pair + " is not of the form address:number"
+		}
+		if _, err := netip.ParseAddr(strings.Trim(pair[:at], "[]")); err != nil {
+			return pair[:at] + " is not an IP address"
+		}
+		if n, err := strconv.Atoi(pair[at+1:]); err != nil || n < 0 {
+			return pair[at+1:] + " is not a number of connections"
+		}
+	}
+	return ""
 }

@@ -171,7 +171,13 @@ func (s *Static) Bool(name string) bool { v, _ := s.value(name); return v.truth 
 func (s *Static) Float(name string) float64 { v, _ := s.value(name); return v.float }
 
 // List returns the elements of a list setting.
-func (s *Static) List(name string) []string { v, _ := s.value(name); return v.list }
+func (s *Static) List(name string) []string {
+	v, _ := s.value(name)
+	if v.list == nil {
+		return splitList(v.text) // Kafka declares some lists as strings
+	}
+	return v.list
+}
 
 // Millis returns the value of a setting in milliseconds as a duration; what
 // does not fit one is the longest there is.

@@ -184,14 +184,19 @@ func (c *codec) bytes(p *[]byte) {
 		c.fail("null bytes")
 		return
 	}
-	*p = slices.Clone(c.take(n))
+	*p = append([]byte(nil), c.take(n)...)
 }
 
-// array is a compact array that may not be null.
+// array is a compact array that may not be null. An empty one decodes as nil,
+// so that a decoded record equals the one that was written.
 func array[T any](c *codec, p *[]T, size int, each func(*codec, *T)) {
 	n := c.length(len(*p), size)
 	if n < 0 {
 		c.fail("null array")
+		return
+	}
+	if n == 0 && !c.enc {
+		*p = nil
 		return
 	}
 	elements(c, p, n, each)
