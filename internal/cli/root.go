@@ -24,6 +24,7 @@ import (
 	"leat.dev/internal/cli/logfile"
 	"leat.dev/internal/cli/produce"
 	"leat.dev/internal/cli/screen"
+	"leat.dev/internal/cli/serve"
 	"leat.dev/internal/cli/topic"
 )
 
@@ -81,6 +82,7 @@ func newRoot(env *command.Env) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
+	add("run", serve.NewUp(env), serve.NewBroker(env))
 	add("data", produce.New(env), consume.New(env))
 	add("admin", topic.New(env), group.New(env), config.New(env))
 	add("tools", logfile.New(env), bench.New(env), newVersion(env))
