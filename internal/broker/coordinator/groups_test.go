@@ -351,11 +351,10 @@ func TestLoadCorrupt(t *testing.T) {
 		b.lead(1)
 		b.commit("g", 5)
 		b.Resign(0, 1)
-		last := b.logs[0].batches[len(b.logs[0].batches)-1]
-		last[len(last)-1] ^= 1
+		b.logs[0].flip()
 		b.lead(2)
 		expect(t, b.fetch("g"), -100-int64(kerr.NotCoordinator.Code), "fetch")
-		last[len(last)-1] ^= 1
+		b.logs[0].flip()
 		time.Sleep(time.Minute)
 		expect(t, b.fetch("g"), 5, "fetch after the repair")
 	})

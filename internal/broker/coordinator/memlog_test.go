@@ -95,6 +95,14 @@ func (l *memLog) failAppends(err error) {
 	l.fail = err
 }
 
+// flip damages the last byte of the log, or repairs it.
+func (l *memLog) flip() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := l.batches[len(l.batches)-1]
+	last[len(last)-1] ^= 1
+}
+
 func (l *memLog) appendCount() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -5,16 +5,22 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// tester is what testing.T and rapid.T share.
+type tester interface {
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	Errorf(format string, args ...any)
+}
+
 // world is a shard with a clock, a log and the requests that wait.
 type world struct {
-	t        testing.TB
+	t        tester
 	shard    *Shard
 	settings Settings
 	start    time.Time
@@ -27,7 +33,7 @@ type world struct {
 	out      strings.Builder
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t tester) *world {
 	w := &world{t: t, settings: DefaultSettings(), parked: map[RequestID]bool{}}
 	w.settings.MinSessionTimeout = 100 * time.Millisecond
 	w.start = time.UnixMilli(1_700_000_000_000)
