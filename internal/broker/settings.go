@@ -32,17 +32,10 @@ func (b *Broker) topicSettings(img *metadata.Image, topic string) replica.Settin
 		own = img.Configs(metadata.TopicResource, topic)
 	}
 	dynamic := b.dynamicSettings(img)
-	s := replica.Settings{Log: config.Resolve(own, dynamic, b.cfg), MinInSync: 1}
-	for _, values := range []map[string]string{own, dynamic.Broker, dynamic.Cluster} {
-		if v, ok := values["min.insync.replicas"]; ok {
-			if n, err := strconv.Atoi(v); err == nil {
-				s.MinInSync = n
-				return s
-			}
-		}
+	return replica.Settings{
+		Log:       config.Resolve(own, dynamic, b.cfg),
+		MinInSync: config.MinInsyncReplicas(own, dynamic, b.cfg),
 	}
-	s.MinInSync = b.cfg.Int("min.insync.replicas")
-	return s
 }
 
 // groupSettings are those of the group coordinator. They are static, as in Kafka.

@@ -2,11 +2,15 @@ package platform
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"leat.dev/internal/metadata/config"
 )
 
 // Own names of the configuration file and the environment that are not settings of the broker.
@@ -21,7 +25,8 @@ const environmentPrefix = "LEAT_"
 
 // Sources are where settings come from; later fields win over earlier ones.
 type Sources struct {
-	// File is a YAML file; empty means none. Names are Kafka's, with dots or as nested maps, besides data, http and pprof.
+	// File is a YAML file; empty means none. Names are Kafka's, with dots or as nested maps, besides data, http and
+	// pprof. A file named *.properties is read as Kafka's server.properties.
 	File string
 	// Environ is the environment as os.Environ gives it.
 	Environ []string
@@ -46,11 +51,11 @@ func (o *Options) LoadSettings(s Sources) error {
 		all[strings.ReplaceAll(strings.ToLower(name[len(environmentPrefix):]), "_", ".")] = value
 	}
 	for _, kv := range s.Set {
-		name, value, ok := strings.Cut(kv, "=")
-		if !ok || strings.TrimSpace(name) == "" {
-			return fmt.Errorf("%q is not name=value", kv)
+		name, value, err := config.ParseSet(kv)
+		if err != nil {
+			return err
 		}
-		all[strings.TrimSpace(name)] = strings.TrimSpace(value)
+		all[name] = value
 	}
 	return o.take(all)
 }
@@ -87,64 +92,24 @@ func (o *Options) take(all map[string]string) error {
 	return nil
 }
 
-// readFile reads a YAML file of settings into all.
+// readFile reads a file of settings into all: YAML, or Kafka's own format if it is named *.properties.
 func readFile(name string, all map[string]string) error {
 	b, err := os.ReadFile(name)
 	if err != nil {
 		return fmt.Errorf("configuration file: %w", err)
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(b, &doc); err != nil {
+	var values map[string]string
+	if filepath.Ext(name) == ".properties" {
+		values, err = config.ParseProperties(b)
+	} else {
+		var doc any
+		if err = yaml.Unmarshal(b, &doc); err == nil && doc != nil {
+			values, err = config.Flatten(doc)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("configuration file %s: %w", name, err)
 	}
-	if len(doc.Content) == 0 {
-		return nil // an empty file
-	}
-	if err := flatten(doc.Content[0], "", all); err != nil {
-		return fmt.Errorf("configuration file %s: %w", name, err)
-	}
-	return nil
-}
-
-// flatten turns nested maps into dotted names, and lists into Kafka's comma-separated values. Scalars keep the text
-// they are written with, so that 1e3 or 0644 is not interpreted twice.
-func flatten(n *yaml.Node, prefix string, all map[string]string) error {
-	switch n.Kind {
-	case yaml.MappingNode:
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			key := n.Content[i].Value
-			if prefix != "" {
-				key = prefix + "." + key
-			}
-			if err := flatten(n.Content[i+1], key, all); err != nil {
-				return err
-			}
-		}
-		return nil
-	case yaml.SequenceNode:
-		var items []string
-		for _, c := range n.Content {
-			if c.Kind != yaml.ScalarNode {
-				return fmt.Errorf("line %d: %s: a list may only hold plain values", c.Line, prefix)
-			}
-			items = append(items, c.Value)
-		}
-		return put(all, prefix, strings.Join(items, ","), n.Line)
-	case yaml.ScalarNode:
-		return put(all, prefix, n.Value, n.Line)
-	case yaml.AliasNode:
-		return flatten(n.Alias, prefix, all)
-	}
-	return fmt.Errorf("line %d: %s: not a setting", n.Line, prefix)
-}
-
-func put(all map[string]string, name, value string, line int) error {
-	if name == "" {
-		return fmt.Errorf("line %d: expected name: value", line)
-	}
-	if _, ok := all[name]; ok {
-		return fmt.Errorf("line %d: %s is set twice", line, name)
-	}
-	all[name] = value
+	maps.Copy(all, values)
 	return nil
 }

@@ -175,13 +175,16 @@ func (c *Conn) readFrames() error {
 			c.finish(call)
 			return err
 		}
+		var failed error
 		if route == Pipelined {
 			call.begun = true
-			call.failed = c.protect(func() error { return c.server.opts.Handler.Begin(call) })
+			failed = c.protect(func() error { return c.server.opts.Handler.Begin(call) })
+			call.failed = failed
 		}
-		c.queue <- call // never blocks: its capacity is the limit that admit holds to
-		if call.failed != nil {
-			return call.failed
+		// Never blocks: its capacity is the limit that admit holds to. From here on the call is the worker's.
+		c.queue <- call
+		if failed != nil {
+			return failed
 		}
 	}
 }

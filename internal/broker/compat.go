@@ -1,0 +1,58 @@
+package broker
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+//go:generate go test -run TestCompatIsCurrent -update .
+
+// WriteCompat writes docs/compat.md: the APIs and versions of the handler table, which are what ApiVersions tells
+// clients, and nothing else.
+func WriteCompat(w io.Writer) error {
+	_, err := io.WriteString(w, compatHead)
+	for i := range apis {
+		a := &apis[i]
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(w, "| %d | %s | %d to %d | %s |\n", a.key, kmsg.NameForKey(int16(a.key)), a.min, a.max, compatNotes[a.key])
+	}
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, compatTail)
+	return err
+}
+
+const compatHead = `# What of the Kafka protocol is served
+
+This page is made from the broker's handler table by ` + "`make generate`" + `; a test fails when it is out of date.
+The version ranges are those of Apache Kafka 4.3, so that every client that works with it negotiates the same versions
+here. What a line does not mention is served as in Kafka, with Kafka's error codes.
+
+| Key | API | Versions | Notes |
+|---:|---|---|---|
+`
+
+const compatTail = `
+Not served, and therefore not advertised: transactions (24 to 28, 65, 66), the newer group protocols (68, 69, 76 to 79,
+88 to 92), security (17, 36, 29 to 31, 38 to 41, 50, 51), quotas (48, 49), replication between brokers and changes of
+the quorum (34, 43, 45, 46, 55, 57, 64, 80 to 87), client telemetry (71, 72). Clients that know these APIs do without
+them: consumers use classic groups, producers are idempotent without transactions.
+
+A request with an unknown key or version, or one that cannot be decoded, closes the connection, as in Kafka. ApiVersions
+of an unknown version is answered with UNSUPPORTED_VERSION and the versions that are known.
+`
+
+// compatNotes say where an API differs from Kafka, or serves less.
+var compatNotes = map[kmsg.Key]string{
+	kmsg.Produce:         "0 to 2 are advertised for old librdkafka but close the connection, as in Kafka. A transactional batch is refused with INVALID_TXN_STATE",
+	kmsg.Fetch:           "incremental sessions; no replica is nearer than the leader",
+	kmsg.ListOffsets:     "all special timestamps; nothing is tiered",
+	kmsg.InitProducerID:  "idempotent producers; no transactional ids",
+	kmsg.FindCoordinator: "groups only",
+	kmsg.ApiVersions:     "",
+}
