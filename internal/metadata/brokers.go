@@ -97,6 +97,26 @@ func (n *Node) AllocateProducerIDs(ctx context.Context) (first int64, count int3
 	return first, producerIDBlock, err
 }
 
+// NextProducerID is an id nobody else gets, out of a block that this node was
+// handed. What is left of the block when the node stops is never used.
+func (n *Node) NextProducerID(ctx context.Context) (int64, error) {
+	select {
+	case n.producerIDs <- struct{}{}: // one caller at a time fetches a block
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+	defer func() { <-n.producerIDs }()
+	if n.nextID == n.endID {
+		first, count, err := n.AllocateProducerIDs(ctx)
+		if err != nil {
+			return 0, err
+		}
+		n.nextID, n.endID = first, first+int64(count)
+	}
+	n.nextID++
+	return n.nextID - 1, nil
+}
+
 // ErrorCode is Kafka's code for an error of an operation that returns a Go
 // error, 0 for nil.
 func ErrorCode(err error) int16 {

@@ -62,7 +62,11 @@ type Broker struct {
 func (b *Broker) Live() bool { return b != nil && !b.Fenced && !b.InControlledShutdown }
 
 // Endpoint returns the broker's endpoint on the listener of that name, or nil.
+// There is none on a nil broker.
 func (b *Broker) Endpoint(listener string) *record.Endpoint {
+	if b == nil {
+		return nil
+	}
 	for i := range b.Endpoints {
 		if b.Endpoints[i].Name == listener {
 			return &b.Endpoints[i]

@@ -101,6 +101,9 @@ type Node struct {
 	applyDone  chan struct{}  // closed when the apply loop has ended
 	failure    error          // why the loop ended before Open did; set before loopDone
 	background sync.WaitGroup // snapshots being written
+
+	producerIDs   chan struct{} // a lock that can be waited for with a context
+	nextID, endID int64         // of the block of producer ids in use
 }
 
 // operation is one controller operation on its way through the raft loop.
@@ -161,6 +164,8 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 		stop:      make(chan struct{}),
 		loopDone:  make(chan struct{}),
 		applyDone: make(chan struct{}),
+
+		producerIDs: make(chan struct{}, 1),
 	}
 	c, err := openCore(n, nil)
 	if err != nil {
@@ -183,7 +188,7 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	case <-n.loopDone:
 		return nil, errors.Join(n.failure, n.Close())
 	case <-ctx.Done():
-		return nil, errors.Join(ctx.Err(), n.Close())
+		return nil, errors.Join(context.Cause(ctx), n.Close())
 	}
 }
 
@@ -284,7 +289,7 @@ func submit[R any](ctx context.Context, n *Node, run func(v *view) (R, []record.
 	select {
 	case n.ops <- op:
 	case <-ctx.Done():
-		return answer, ctx.Err()
+		return answer, context.Cause(ctx)
 	case <-n.loopDone:
 		return answer, ErrClosed
 	}
@@ -295,7 +300,7 @@ func submit[R any](ctx context.Context, n *Node, run func(v *view) (R, []record.
 		}
 		return out.answer.(R), nil
 	case <-ctx.Done():
-		return answer, ctx.Err()
+		return answer, context.Cause(ctx)
 	case <-n.applyDone:
 	}
 	select {
