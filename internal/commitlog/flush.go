@@ -2,6 +2,7 @@ package commitlog
 
 import (
 	"math"
+	"path/filepath"
 	"time"
 
 	"leat.dev/internal/base/vfs"
@@ -81,7 +82,7 @@ func (l *Log) flush(rolledOnly bool) (int64, error) {
 		}
 	}
 	if syncDir {
-		if err := l.o.FS.SyncDir(l.o.Dir); err != nil {
+		if err := l.syncNames(); err != nil {
 			return 0, l.fail("sync directory", err)
 		}
 	}
@@ -107,6 +108,29 @@ func (l *Log) flush(rolledOnly bool) (int64, error) {
 		return 0, l.fail("write flush point", err)
 	}
 	return flushed, nil
+}
+
+// syncNames makes the names in the partition's directory durable; the first
+// time also what creating the partition left for later.
+func (l *Log) syncNames() error {
+	if l.newDir {
+		f, err := l.o.FS.Open(l.path(partitionMetadataFile))
+		if err != nil {
+			return err
+		}
+		err = f.Sync()
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+		if err == nil {
+			err = l.o.FS.SyncDir(filepath.Dir(l.o.Dir))
+		}
+		if err != nil {
+			return err
+		}
+		l.newDir = false
+	}
+	return l.o.FS.SyncDir(l.o.Dir)
 }
 
 // syncSegment syncs a segment without holding a lock that appends need. What
@@ -149,6 +173,8 @@ func (l *Log) Checkpoint() (recoveryPoint int64, err error) {
 	}
 	end, flushed := l.end.Load(), l.flushed.Load()
 	if end == l.lastCheckpoint {
+		// The side files reach the end already.
+		l.recoveryPoint.Store(flushed)
 		return flushed, l.idleCheckpoint()
 	}
 	l.appendMu.Lock()
@@ -185,6 +211,7 @@ func (l *Log) Checkpoint() (recoveryPoint int64, err error) {
 		return 0, l.fail("checkpoint", err)
 	}
 	l.lastCheckpoint = end
+	l.recoveryPoint.Store(flushed)
 	return flushed, nil
 }
 
@@ -219,3 +246,7 @@ func (l *Log) saveEpochs(data []byte) error {
 	}
 	return vfs.WriteFileAtomic(l.o.FS, l.path(epochFile), data)
 }
+
+// RecoveryPoint is the offset that recovery may start from: below it the log
+// was flushed and, at the time of the last Checkpoint, its side files too.
+func (l *Log) RecoveryPoint() int64 { return min(l.recoveryPoint.Load(), l.flushed.Load()) }

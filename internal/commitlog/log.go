@@ -30,6 +30,7 @@ type Log struct {
 	segments []*segment // (mu)
 
 	start, end, flushed, hw atomic.Int64 // written under mu
+	recoveryPoint           atomic.Int64 // see RecoveryPoint; written under flushMu
 	firstUnstable           atomic.Int64 // -1: no transaction holds back anything
 	hwPos                   logPos       // (mu) where hw is, if known
 	readGen                 uint64       // (mu) changes with every truncation
@@ -51,8 +52,10 @@ type Log struct {
 	lastFlush      time.Time // (mu)
 	firstDirty     int64     // start of the part that compaction has not seen (mu)
 	lastCheckpoint int64     // end offset at the last Checkpoint (flushMu)
+	newDir         bool      // partition.metadata and the directory's name were not synced (flushMu)
 	capAge         int       // Checkpoints since the last truncation (flushMu)
 	deleted        []deletedSegment
+	waiting        atomic.Int64 // len(deleted)
 
 	offline atomic.Pointer[StorageError]
 	closed  atomic.Bool
@@ -220,6 +223,46 @@ func (l *Log) AssignEpoch(epoch int32, start int64) error {
 	defer l.mu.Unlock()
 	l.epochs.assign(epoch, start)
 	return nil
+}
+
+// SetFirstDirty sets from where on compaction has not seen the log, as it was
+// checkpointed; what lies outside of the log is ignored.
+func (l *Log) SetFirstDirty(offset int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if offset >= l.start.Load() && offset <= l.end.Load() {
+		l.firstDirty = offset
+	}
+}
+
+// FirstDirty is the offset from where on compaction has not seen the log.
+func (l *Log) FirstDirty() int64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.firstDirty
+}
+
+// StartInsideSegment tells whether the log start lies inside of the first segment,
+// so that only a checkpoint can remember it.
+func (l *Log) StartInsideSegment() bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return len(l.segments) > 0 && l.start.Load() > l.segments[0].base
+}
+
+// HasDeleted tells whether files wait for file.delete.delay.ms to pass.
+func (l *Log) HasDeleted() bool { return l.waiting.Load() > 0 }
+
+// Discard releases the log without writing anything, because its directory is
+// about to be deleted. Slices that readers hold stay valid.
+func (l *Log) Discard() {
+	l.appendMu.Lock()
+	defer l.appendMu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed.Swap(true) {
+		l.releaseFiles()
+	}
 }
 
 // Size is the number of bytes in all segments' logs.

@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -58,26 +59,40 @@ func Open(o Options) (*Log, error) {
 	return l, nil
 }
 
-// openMetadata reads partition.metadata, or writes it for a new partition.
+// openMetadata reads partition.metadata, or writes it for a new partition. It
+// becomes durable with the first flush, so as long as nothing was flushed a
+// damaged one is what a crash may leave, and counts as missing.
 func (l *Log) openMetadata(files []vfs.DirEntry) error {
 	l.topicID = l.o.TopicID
-	if !slices.ContainsFunc(files, func(e vfs.DirEntry) bool { return e.Name == partitionMetadataFile && e.Size > 0 }) {
-		if l.topicID == ([16]byte{}) {
+	if slices.ContainsFunc(files, func(e vfs.DirEntry) bool { return e.Name == partitionMetadataFile && e.Size > 0 }) {
+		id, err := ReadTopicID(l.o.FS, l.o.Dir)
+		bound, ferr := l.readFlushPoint(files, l.o.RecoveryPoint)
+		switch {
+		case ferr != nil:
+			return ferr
+		case err == nil && l.topicID != ([16]byte{}) && l.topicID != id:
+			return fmt.Errorf("%s belongs to topic id %x, not %x", l.o.Dir, id, l.topicID)
+		case err == nil:
+			l.topicID = id
 			return nil
+		case !errors.Is(err, ErrCorrupt) || bound > 0:
+			return err
 		}
-		if err := vfs.WriteFileAtomic(l.o.FS, l.path(partitionMetadataFile), encodePartitionMetadata(l.topicID)); err != nil {
-			return &StorageError{"write " + partitionMetadataFile, err}
-		}
+	}
+	if l.topicID == ([16]byte{}) {
 		return nil
 	}
-	id, err := ReadTopicID(l.o.FS, l.o.Dir)
+	f, err := l.o.FS.Create(l.path(partitionMetadataFile))
+	if err == nil {
+		_, err = f.WriteAt(encodePartitionMetadata(l.topicID), 0)
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}
 	if err != nil {
-		return err
+		return &StorageError{"write " + partitionMetadataFile, err}
 	}
-	if l.topicID != ([16]byte{}) && l.topicID != id {
-		return fmt.Errorf("%s belongs to topic id %x, not %x", l.o.Dir, id, l.topicID)
-	}
-	l.topicID = id
+	l.newDir = true
 	return nil
 }
 
@@ -147,6 +162,7 @@ func (l *Log) load(files []vfs.DirEntry, clean bool, recoveryPoint int64) error 
 		flushed = end
 	}
 	l.flushed.Store(flushed)
+	l.recoveryPoint.Store(min(recoveryPoint, flushed))
 	l.setHighWatermark(l.o.HighWatermark)
 	l.firstDirty = first
 	l.lastFlush = l.o.Clock.Now()
@@ -180,14 +196,12 @@ func (l *Log) restartAt(start int64) error {
 	if err := createLazy(&s.log); err != nil {
 		return &StorageError{"create segment", err}
 	}
-	if err := l.o.FS.SyncDir(l.o.Dir); err != nil {
-		return &StorageError{"sync directory", err}
-	}
+	l.dirUnsynced = true
 	l.segments = []*segment{s}
 	l.producers = producerTable{}
 	l.epochs.truncateEnd(start)
 	l.epochs.truncateStart(start)
-	for _, v := range []interface{ Store(int64) }{&l.start, &l.end, &l.flushed} {
+	for _, v := range []interface{ Store(int64) }{&l.start, &l.end, &l.flushed, &l.recoveryPoint} {
 		v.Store(start)
 	}
 	l.setHighWatermark(start)

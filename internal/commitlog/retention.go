@@ -154,6 +154,7 @@ func (l *Log) discard(gone []*segment, now time.Time) error {
 			}
 		}
 		l.deleted = append(l.deleted, deletedSegment{s, now.Add(l.config.Load().FileDeleteDelay)})
+		l.waiting.Store(int64(len(l.deleted)))
 		l.o.Metrics.SegmentsDeleted.Add(1)
 	}
 	return nil
@@ -182,5 +183,6 @@ func (l *Log) sweep(now time.Time) error {
 	}
 	clear(l.deleted[len(keep):])
 	l.deleted = keep
+	l.waiting.Store(int64(len(keep)))
 	return nil
 }

@@ -110,6 +110,7 @@ func (l *Log) removeFromEnd(gone []*segment) error {
 func (l *Log) cutOffsets(offset int64) {
 	l.end.Store(offset)
 	l.flushed.Store(min(l.flushed.Load(), offset))
+	l.recoveryPoint.Store(min(l.recoveryPoint.Load(), offset))
 	l.hw.Store(min(l.hw.Load(), offset))
 	l.start.Store(min(l.start.Load(), offset))
 	l.epochs.truncateEnd(offset)
@@ -285,7 +286,7 @@ func (l *Log) startOver(offset int64) error {
 	old := l.segments
 	l.segments = []*segment{s}
 	l.cutOffsets(offset)
-	for _, v := range []interface{ Store(int64) }{&l.start, &l.end, &l.flushed, &l.hw} {
+	for _, v := range []interface{ Store(int64) }{&l.start, &l.end, &l.flushed, &l.hw, &l.recoveryPoint} {
 		v.Store(offset)
 	}
 	l.epochs.entries, l.epochs.dirty = nil, true
@@ -473,5 +474,6 @@ func (l *Log) finish() error {
 	if err != nil {
 		return l.fail("close", err)
 	}
+	l.recoveryPoint.Store(l.flushed.Load())
 	return nil
 }

@@ -3,12 +3,28 @@
 // one directory per partition. It opens all partitions in parallel, isolates
 // those that fail, runs retention, compaction, checkpoints and deletion in the
 // background, and brings partitions back after storage errors.
+//
+// # Goroutines
+//
+// Open uses Settings.RecoveryThreads of them and waits for them. Start begins
+// one for each periodic task (background.go) and one for each cleaner thread
+// (cleaning.go); all end with the context given to Start or with Close, which
+// waits for them. Close closes partitions in parallel and waits.
 package logdir
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
+	"maps"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"leat.dev/internal/base/clock"
@@ -16,7 +32,8 @@ import (
 	"leat.dev/internal/commitlog"
 )
 
-var errStub = errors.New("logdir: being written")
+// defaultOpenFiles bounds the files that the partitions keep open beside those in use.
+const defaultOpenFiles = 1000
 
 // TopicPartition names a partition.
 type TopicPartition struct {
@@ -29,6 +46,7 @@ type Options struct {
 	FS        vfs.FS
 	Clock     clock.Clock
 	Logger    *slog.Logger
+	Random    io.Reader // of ids; nil: the system's
 	Path      string
 	NodeID    int32
 	ClusterID string // empty: take the one in meta.properties, which must exist
@@ -37,97 +55,375 @@ type Options struct {
 	// ConfigFor gives the settings of a partition found on disk.
 	ConfigFor func(topic string, partition int32) commitlog.Config
 	// OnStateChange, if set, is told when a partition goes offline (err is the
-	// *commitlog.StorageError) and when it is back (nil). It is called from a
-	// background goroutine, never with a lock held.
+	// *commitlog.StorageError) and when it is back (nil); the latter also for
+	// one that could not be opened at first. It is called from a background
+	// goroutine, never with a lock held.
 	OnStateChange func(tp TopicPartition, err error)
 
 	Files   *commitlog.FileCache // nil: one of 1,000 files
 	Metrics *commitlog.Metrics
 }
 
-// Settings are the broker's settings that concern a log directory.
-type Settings struct {
-	RecoveryThreads           int           // num.recovery.threads.per.data.dir, 2
-	RetentionCheckInterval    time.Duration // log.retention.check.interval.ms, 5 min
-	RecoveryPointInterval     time.Duration // log.flush.offset.checkpoint.interval.ms, 60 s
-	LogStartInterval          time.Duration // log.flush.start.offset.checkpoint.interval.ms, 60 s
-	HighWatermarkInterval     time.Duration // replica.high.watermark.checkpoint.interval.ms, 5 s
-	FlushSchedulerInterval    time.Duration // log.flush.scheduler.interval.ms; 0: never (log.flush=commit)
-	ProducerIDExpiration      time.Duration // producer.id.expiration.ms, 24 h
-	ProducerIDExpirationCheck time.Duration // producer.id.expiration.check.interval.ms, 10 min
-	CleanerEnabled            bool
-	CleanerThreads            int           // log.cleaner.threads, 1
-	CleanerDedupeBytes        int64         // log.cleaner.dedupe.buffer.size, 128 MiB over all threads
-	CleanerIOBytes            int           // log.cleaner.io.buffer.size, 512 KiB
-	CleanerLoadFactor         float64       // log.cleaner.io.buffer.load.factor, 0.9
-	CleanerBackoff            time.Duration // log.cleaner.backoff.ms, 15 s
-	ReopenBackoff             time.Duration // first wait before an offline partition is tried again, 1 s
-	MinFreeBytes              int64         // free space needed before a full disk is tried again, 1 MiB
+// Dir is an open log directory.
+type Dir struct {
+	o           Options
+	s           Settings
+	log         *slog.Logger
+	lock        io.Closer
+	clusterID   string
+	directoryID [16]byte
+	wasClean    bool
+	brokerEpoch atomic.Int64
+
+	mu       sync.RWMutex // guards what follows
+	logs     map[TopicPartition]*commitlog.Log
+	broken   map[TopicPartition]error
+	doomed   []doomedDir
+	cleaning map[TopicPartition]bool  // a cleaner thread works on it
+	failed   map[TopicPartition]error // compaction failed; not tried again
+	offline  map[TopicPartition]bool  // reported as offline
+	closed   bool
+
+	checkpointMu sync.Mutex
+	written      map[string][]byte // what each checkpoint file holds
+
+	stop  context.CancelFunc
+	tasks sync.WaitGroup
 }
 
-// DefaultSettings returns Kafka's defaults.
-func DefaultSettings() Settings {
-	return Settings{
-		RecoveryThreads:           2,
-		RetentionCheckInterval:    5 * time.Minute,
-		RecoveryPointInterval:     time.Minute,
-		LogStartInterval:          time.Minute,
-		HighWatermarkInterval:     5 * time.Second,
-		ProducerIDExpiration:      24 * time.Hour,
-		ProducerIDExpirationCheck: 10 * time.Minute,
-		CleanerEnabled:            true,
-		CleanerThreads:            1,
-		CleanerDedupeBytes:        128 << 20,
-		CleanerIOBytes:            512 << 10,
-		CleanerLoadFactor:         0.9,
-		CleanerBackoff:            15 * time.Second,
-		ReopenBackoff:             time.Second,
-		MinFreeBytes:              1 << 20,
+// doomedDir is a -delete directory and when to remove it.
+type doomedDir struct {
+	path string
+	at   time.Time
+}
+
+// Open locks the directory and opens every partition in it. Partitions that
+// cannot be opened are in Broken; the others work.
+func Open(o Options) (*Dir, error) {
+	if o.FS == nil {
+		o.FS = vfs.OS
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	if o.ConfigFor == nil {
+		o.ConfigFor = func(string, int32) commitlog.Config { return commitlog.DefaultConfig() }
+	}
+	if o.Files == nil {
+		o.Files = commitlog.NewFileCache(defaultOpenFiles)
+	}
+	d := &Dir{
+		o: o, s: o.Settings.withDefaults(), log: o.Logger,
+		logs: make(map[TopicPartition]*commitlog.Log), broken: make(map[TopicPartition]error),
+		cleaning: make(map[TopicPartition]bool), failed: make(map[TopicPartition]error),
+		offline: make(map[TopicPartition]bool), written: make(map[string][]byte),
+	}
+	d.brokerEpoch.Store(-1)
+	if err := o.FS.MkdirAll(o.Path); err != nil {
+		return nil, fmt.Errorf("log directory: %w", err)
+	}
+	// The directory may be new; its partitions sync only what is inside of it.
+	if err := o.FS.SyncDir(filepath.Dir(o.Path)); err != nil {
+		return nil, fmt.Errorf("log directory: %w", err)
+	}
+	lock, err := o.FS.Lock(d.path(lockFile))
+	if err != nil {
+		return nil, fmt.Errorf("log directory %s: %w", o.Path, err)
+	}
+	d.lock = lock
+	if err := d.open(); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("log directory %s: %w", o.Path, err)
+	}
+	return d, nil
+}
+
+func (d *Dir) open() error {
+	if err := d.openProperties(); err != nil {
+		return err
+	}
+	var err error
+	if d.wasClean, err = d.takeCleanFile(); err != nil {
+		return err
+	}
+	c, err := d.readCheckpoints()
+	if err != nil {
+		return err
+	}
+	entries, err := d.o.FS.ReadDir(d.o.Path)
+	if err != nil {
+		return err
+	}
+	var found []TopicPartition
+	for _, e := range entries {
+		switch {
+		case !e.IsDir:
+		case marked(e.Name, deleteSuffix):
+			d.doomed = append(d.doomed, doomedDir{d.path(e.Name), d.o.Clock.Now()})
+		case marked(e.Name, straySuffix), strings.HasSuffix(e.Name, futureSuffix):
+			d.log.Warn("directory is left alone", "dir", d.path(e.Name))
+		default:
+			if tp, ok := parseDirName(e.Name); ok {
+				found = append(found, tp)
+			}
+		}
+	}
+	d.openLogs(found, c)
+	return nil
+}
+
+// checkpoints are the offsets of all partitions when the directory was last used.
+type checkpoints struct {
+	recoveryPoint, logStart, highWatermark, cleaner map[TopicPartition]int64
+}
+
+func (d *Dir) readCheckpoints() (c checkpoints, err error) {
+	for _, f := range []struct {
+		name string
+		into *map[TopicPartition]int64
+	}{
+		{recoveryPointFile, &c.recoveryPoint}, {logStartFile, &c.logStart},
+		{highWatermarkFile, &c.highWatermark}, {cleanerFile, &c.cleaner},
+	} {
+		if *f.into, err = d.readCheckpoint(f.name); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// openLogs opens partitions in parallel.
+func (d *Dir) openLogs(found []TopicPartition, c checkpoints) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(d.s.RecoveryThreads, len(found)) {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(found) {
+					return
+				}
+				d.openLog(found[i], c)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (d *Dir) openLog(tp TopicPartition, c checkpoints) {
+	o := d.logOptions(tp, d.o.ConfigFor(tp.Topic, tp.Partition))
+	o.Clean = d.wasClean
+	o.RecoveryPoint, o.LogStartOffset, o.HighWatermark = c.recoveryPoint[tp], c.logStart[tp], c.highWatermark[tp]
+	l, err := commitlog.Open(o)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil {
+		d.log.Error("partition cannot be opened", "topic", tp.Topic, "partition", tp.Partition, "error", err)
+		d.broken[tp] = &openError{err, c}
+		return
+	}
+	if dirty, ok := c.cleaner[tp]; ok {
+		l.SetFirstDirty(dirty)
+	}
+	d.logs[tp] = l
+}
+
+// openError keeps what opening a partition once more will need.
+type openError struct {
+	err error
+	c   checkpoints
+}
+
+func (e *openError) Error() string { return e.err.Error() }
+func (e *openError) Unwrap() error { return e.err }
+
+func (d *Dir) logOptions(tp TopicPartition, c commitlog.Config) commitlog.Options {
+	return commitlog.Options{
+		FS: d.o.FS, Clock: d.o.Clock, Logger: d.log, Dir: d.path(tp.String()),
+		Topic: tp.Topic, Partition: tp.Partition, Config: c,
+		ProducerIDExpiration: d.s.ProducerIDExpiration, Files: d.o.Files, Metrics: d.o.Metrics,
 	}
 }
 
-// Dir is an open log directory.
-type Dir struct{}
-
-// Open locks the directory and opens every partition in it.
-func Open(o Options) (*Dir, error) { return nil, errStub }
+func (d *Dir) path(name string) string { return filepath.Join(d.o.Path, name) }
 
 // DirectoryID is directory.id of meta.properties.
-func (d *Dir) DirectoryID() [16]byte { return [16]byte{} }
+func (d *Dir) DirectoryID() [16]byte { return d.directoryID }
 
 // ClusterID is cluster.id of meta.properties.
-func (d *Dir) ClusterID() string { return "" }
-func (d *Dir) Path() string      { return "" }
+func (d *Dir) ClusterID() string { return d.clusterID }
+
+// Path is the directory.
+func (d *Dir) Path() string { return d.o.Path }
 
 // WasClean says whether the directory was closed in order the last time.
-func (d *Dir) WasClean() bool { return false }
+func (d *Dir) WasClean() bool { return d.wasClean }
+
+// SetBrokerEpoch is written to the clean-shutdown file by Close.
+func (d *Dir) SetBrokerEpoch(epoch int64) { d.brokerEpoch.Store(epoch) }
 
 // Get returns an open partition or nil.
-func (d *Dir) Get(tp TopicPartition) *commitlog.Log { return nil }
-
-// Logs returns the open partitions.
-func (d *Dir) Logs() map[TopicPartition]*commitlog.Log { return nil }
-
-// Broken returns the partitions that could not be opened, with the reason.
-func (d *Dir) Broken() map[TopicPartition]error { return nil }
-
-// Create makes a partition, or returns the one that exists with the same id.
-func (d *Dir) Create(topic string, id [16]byte, partition int32, cfg commitlog.Config) (*commitlog.Log, error) {
-	return nil, errStub
+func (d *Dir) Get(tp TopicPartition) *commitlog.Log {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.logs[tp]
 }
 
-// Delete renames the partition's directory to -delete and removes it later.
-func (d *Dir) Delete(tp TopicPartition) error { return errStub }
+// Logs returns the open partitions.
+func (d *Dir) Logs() map[TopicPartition]*commitlog.Log {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return maps.Clone(d.logs)
+}
+
+// Broken returns the partitions that could not be opened, with the reason.
+func (d *Dir) Broken() map[TopicPartition]error {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return maps.Clone(d.broken)
+}
+
+// Create makes a partition, or returns the one that exists with the same id.
+// It becomes durable with its first flush.
+func (d *Dir) Create(topic string, id [16]byte, partition int32, cfg commitlog.Config) (*commitlog.Log, error) {
+	tp := TopicPartition{topic, partition}
+	d.mu.RLock()
+	l, broken, closed := d.logs[tp], d.broken[tp], d.closed
+	d.mu.RUnlock()
+	switch {
+	case closed:
+		return nil, commitlog.ErrClosed
+	case broken != nil:
+		return nil, broken
+	case l != nil && l.TopicID() != id:
+		return nil, fmt.Errorf("partition %s exists with topic id %x", tp, l.TopicID())
+	case l != nil:
+		l.SetConfig(cfg)
+		return l, nil
+	}
+	o := d.logOptions(tp, cfg)
+	o.TopicID = id
+	l, err := commitlog.Open(o)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if other := d.logs[tp]; other != nil || d.closed {
+		l.Discard()
+		if other == nil {
+			return nil, commitlog.ErrClosed
+		}
+		return other, nil
+	}
+	d.logs[tp] = l
+	return l, nil
+}
+
+// Delete renames the partition's directory to -delete and removes it after
+// file.delete.delay.ms. What readers hold stays readable.
+func (d *Dir) Delete(tp TopicPartition) error {
+	return d.mark(tp, deleteSuffix, func(l *commitlog.Log) error { l.Discard(); return nil })
+}
 
 // MarkStray renames the directory of a partition that the metadata does not
 // assign here to -stray; it is kept.
-func (d *Dir) MarkStray(tp TopicPartition) error { return errStub }
+func (d *Dir) MarkStray(tp TopicPartition) error {
+	return d.mark(tp, straySuffix, (*commitlog.Log).Close)
+}
 
-// Start runs the background work until ctx ends or Close.
-func (d *Dir) Start(ctx context.Context) {}
+func (d *Dir) mark(tp TopicPartition, suffix string, end func(*commitlog.Log) error) error {
+	d.mu.Lock()
+	l, broken := d.logs[tp], d.broken[tp]
+	delete(d.logs, tp)
+	delete(d.broken, tp)
+	delete(d.failed, tp)
+	delete(d.offline, tp)
+	d.mu.Unlock()
+	if l == nil && broken == nil {
+		return nil
+	}
+	delay := commitlog.DefaultConfig().FileDeleteDelay
+	if l != nil {
+		delay = l.Config().FileDeleteDelay
+		if err := end(l); err != nil {
+			d.log.Warn("partition could not be closed before its directory is renamed", "topic", tp.Topic, "partition", tp.Partition, "error", err)
+		}
+	}
+	name, err := d.markedName(tp, suffix)
+	if err != nil {
+		return err
+	}
+	if err := d.o.FS.Rename(d.path(tp.String()), d.path(name)); err != nil {
+		return &commitlog.StorageError{Op: "rename partition directory", Err: err}
+	}
+	if suffix == deleteSuffix {
+		d.mu.Lock()
+		d.doomed = append(d.doomed, doomedDir{d.path(name), d.o.Clock.Now().Add(delay)})
+		d.mu.Unlock()
+	}
+	if err := d.o.FS.SyncDir(d.o.Path); err != nil {
+		return &commitlog.StorageError{Op: "sync log directory", Err: err}
+	}
+	return nil
+}
 
-// Close flushes all partitions, writes the checkpoints and the clean-shutdown file.
-func (d *Dir) Close() error { return nil }
+// Close flushes all partitions, writes the checkpoints and, if nothing failed,
+// the clean-shutdown file.
+func (d *Dir) Close() error {
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return nil
+	}
+	d.closed = true
+	stop := d.stop
+	d.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+	d.tasks.Wait()
 
-// SetBrokerEpoch is written to the clean-shutdown file by Close.
-func (d *Dir) SetBrokerEpoch(epoch int64) {}
+	logs := d.Logs()
+	errs := d.closeLogs(logs)
+	for _, write := range []func() error{d.writeRecoveryPoints, d.writeLogStarts, d.writeHighWatermarks, d.writeCleanerOffsets} {
+		errs = append(errs, write())
+	}
+	err := errors.Join(errs...)
+	if err == nil {
+		err = d.writeCleanFile()
+	}
+	return errors.Join(err, d.lock.Close())
+}
+
+func (d *Dir) closeLogs(logs map[TopicPartition]*commitlog.Log) []error {
+	work := make(chan *commitlog.Log)
+	var mu sync.Mutex
+	var errs []error
+	var wg sync.WaitGroup
+	for range d.s.RecoveryThreads {
+		wg.Go(func() {
+			for l := range work {
+				if err := l.Close(); err != nil {
+					mu.Lock()
+					errs = append(errs, err)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, l := range logs {
+		work <- l
+	}
+	close(work)
+	wg.Wait()
+	return errs
+}
+
+func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
