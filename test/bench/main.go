@@ -1,0 +1,189 @@
+// Command bench measures our broker and Apache Kafka in the same run, with the same client and settings.
+//
+//	go run ./test/bench [-quick] [-systems leat-commit,kafka] [-only throughput,latency] [-markdown FILE]
+//
+// Each measurement runs on each system in turn, so that a slow minute of the machine meets all of them. The
+// client is franz-go; one row uses Kafka's own Java perf client. Brokers are child processes and their cost is
+// read from /proc, which is what makes results comparable on a machine where the client takes most of the CPU:
+// MB per CPU-second of the broker says more than MB per second.
+//
+// The printed ratios are above 1 where ours is better.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"leat.dev/test/launch"
+)
+
+// settings are the sizes of a run.
+type settings struct {
+	quick          bool
+	produceBytes   int64   // per throughput row
+	produceSeconds float64 // at most
+	consumeBytes   int64   // per throughput row, reading again from the start as often as needed
+	latencyRates   []int
+	latencySeconds int
+	partitions     []int
+	starts         int
+	dir            string
+}
+
+func sizes(quick bool) settings {
+	if quick {
+		return settings{
+			quick: true, produceBytes: 192 << 20, produceSeconds: 5, consumeBytes: 512 << 20,
+			latencyRates: []int{1000}, latencySeconds: 5, partitions: []int{1000}, starts: 2,
+		}
+	}
+	return settings{
+		produceBytes: 2 << 30, produceSeconds: 20, consumeBytes: 4 << 30,
+		latencyRates: []int{100, 1000, 10000}, latencySeconds: 20, partitions: []int{1000, 10000}, starts: 5,
+	}
+}
+
+// A measurement fills rows of the table for one system. One whose result hardly depends on how the broker
+// flushes is made once per kind of broker in a quick run.
+type measurement struct {
+	name    string
+	flushes bool // depends on flushing
+	run     func(context.Context, *bench, system) error
+}
+
+var measurements = []measurement{
+	{"startup", false, startup},
+	{"throughput", true, throughput},
+	{"latency", true, latency},
+	{"java", false, javaPerf},
+	{"partitions", false, manyPartitions},
+}
+
+// bench is one run.
+type bench struct {
+	settings
+	table *table
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, argv []string) error {
+	flags := flag.NewFlagSet(argv[0], flag.ExitOnError)
+	quick := flags.Bool("quick", false, "a couple of minutes, for CI: shows that it works, figures are rough")
+	only := flags.String("only", "", "measurements, of: startup,throughput,latency,java,partitions")
+	which := flags.String("systems", "", "systems, of: leat-commit,leat-os,kafka,kafka-flush")
+	dir := flags.String("dir", "", "where brokers keep their data; the disk under it is measured too")
+	markdown := flags.String("markdown", "", "write the table to this file as well")
+	if err := flags.Parse(argv[1:]); err != nil {
+		return err
+	}
+	b := &bench{settings: sizes(*quick), table: newTable()}
+	b.dir = *dir
+	chosen, err := available(ctx, pick(*which))
+	if err != nil {
+		return err
+	}
+	for _, m := range measurements {
+		if *only != "" && !slices.Contains(strings.Split(*only, ","), m.name) {
+			continue
+		}
+		for _, s := range chosen {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if b.quick && !m.flushes && s.name != "leat-commit" && s.name != "kafka" {
+				continue
+			}
+			fmt.Printf("-- %s: %s\n", m.name, s.name)
+			if err := m.run(ctx, b, s); err != nil {
+				var skip skipped
+				if !errors.As(err, &skip) {
+					return fmt.Errorf("%s on %s: %w", m.name, s.name, err)
+				}
+				fmt.Printf("SKIP %s on %s: %v\n", m.name, s.name, err)
+			}
+		}
+	}
+	fmt.Println()
+	b.table.text(os.Stdout)
+	if *markdown == "" {
+		return nil
+	}
+	f, err := os.Create(*markdown)
+	if err != nil {
+		return err
+	}
+	b.table.markdown(f, "go run ./test/bench "+strings.Join(argv[1:], " "))
+	return f.Close()
+}
+
+type skipped struct{ reason string }
+
+func (s skipped) Error() string { return s.reason }
+
+// A system is a broker with settings.
+type system struct {
+	name  string
+	title string
+	kind  string
+	props map[string]string
+}
+
+var systems = []system{
+	{"leat-commit", "Leat, fsync before the answer (default)", launch.Leat, map[string]string{"log.flush": "commit"}},
+	{"leat-os", "Leat, log.flush=os", launch.Leat, map[string]string{"log.flush": "os"}},
+	{"kafka", "Kafka, default (no fsync)", launch.Kafka, nil},
+	{"kafka-flush", "Kafka, flush.messages=1", launch.Kafka, map[string]string{"log.flush.interval.messages": "1"}},
+}
+
+func pick(names string) []system {
+	if names == "" {
+		return systems
+	}
+	var out []system
+	for _, s := range systems {
+		if slices.Contains(strings.Split(names, ","), s.name) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// available drops systems that cannot run here and says why.
+func available(ctx context.Context, wanted []system) ([]system, error) {
+	var out []system
+	for _, s := range wanted {
+		dir, err := os.MkdirTemp("", "leat-bench-")
+		if err != nil {
+			return nil, err
+		}
+		_, err = launch.New(ctx, launch.Spec{Kind: s.kind, Dir: dir})
+		os.RemoveAll(dir)
+		if errors.Is(err, launch.ErrUnavailable) {
+			fmt.Printf("SKIP %s: %v\n", s.name, err)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	if len(out) == 0 {
+		return nil, errors.New("no system can run here")
+	}
+	return out, nil
+}
