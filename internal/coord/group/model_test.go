@@ -66,6 +66,7 @@ func TestModel(t *testing.T) {
 			"":          func(*rapid.T) { m.check() },
 			"join":      m.join,
 			"sync":      m.sync,
+			"settle":    m.settle,
 			"heartbeat": m.heartbeat,
 			"leave":     m.leave,
 			"die":       m.die,
@@ -145,8 +146,9 @@ func (m *model) read(c *client) {
 	}
 }
 
-func (m *model) join(t *rapid.T) {
-	c := m.pick(t)
+func (m *model) join(t *rapid.T) { m.joinAs(t, m.pick(t)) }
+
+func (m *model) joinAs(t *rapid.T, c *client) {
 	if c.joining != 0 || c.syncing != 0 {
 		return
 	}
@@ -166,8 +168,9 @@ func orDash(s string) string {
 	return s
 }
 
-func (m *model) sync(t *rapid.T) {
-	c := m.pick(t)
+func (m *model) sync(t *rapid.T) { m.syncAs(t, m.pick(t)) }
+
+func (m *model) syncAs(t *rapid.T, c *client) {
 	if c.joining != 0 || c.syncing != 0 || c.memberID == "" || c.generation == 0 {
 		return
 	}
@@ -177,10 +180,13 @@ func (m *model) sync(t *rapid.T) {
 	if n := len(c.members); n > 0 {
 		shares := make([][]string, n)
 		for p := range modelPartitions {
-			i := rapid.IntRange(0, n-1).Draw(t, "owner")
+			i := min(n-1, rapid.IntRange(0, 5).Draw(t, "owner"))
 			shares[i] = append(shares[i], fmt.Sprint(p))
 		}
 		for i, mem := range c.members {
+			if len(shares[i]) == 0 {
+				continue // leaders may leave members out
+			}
 			req.GroupAssignment = append(req.GroupAssignment, kmsg.SyncGroupRequestGroupAssignment{
 				MemberID: mem.MemberID, MemberAssignment: []byte(strings.Join(shares[i], " "))})
 		}
@@ -188,6 +194,25 @@ func (m *model) sync(t *rapid.T) {
 	}
 	c.syncing = m.w.requests + 1
 	m.send(func(id RequestID) Event { return SyncGroup{id, req} })
+}
+
+// settle lets all clients of a group do what a good client does until the group
+// is stable: without it random steps seldom get that far.
+func (m *model) settle(t *rapid.T) {
+	groupID := m.pick(t).group
+	for range 3 {
+		for _, c := range m.clients {
+			if c.group == groupID && !c.stable {
+				m.joinAs(t, c)
+			}
+		}
+		m.advanceBy(4 * time.Second)
+		for _, c := range m.clients {
+			if c.group == groupID && !c.stable {
+				m.syncAs(t, c)
+			}
+		}
+	}
 }
 
 func (m *model) heartbeat(t *rapid.T) {
@@ -233,7 +258,11 @@ func (m *model) commit(t *rapid.T) {
 }
 
 func (m *model) advance(t *rapid.T) {
-	to := m.w.now.Add(rapid.SampledFrom([]time.Duration{0, 100 * time.Millisecond, 3 * time.Second, 9 * time.Second, 25 * time.Second}).Draw(t, "time"))
+	m.advanceBy(rapid.SampledFrom([]time.Duration{0, 100 * time.Millisecond, 3 * time.Second, 9 * time.Second, 25 * time.Second}).Draw(t, "time"))
+}
+
+func (m *model) advanceBy(d time.Duration) {
+	to := m.w.now.Add(d)
 	for !m.w.wakeup.IsZero() && !m.w.wakeup.After(to) {
 		if m.w.wakeup.After(m.w.now) {
 			m.w.now = m.w.wakeup
