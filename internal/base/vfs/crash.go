@@ -1,7 +1,7 @@
 package vfs
 
 import (
-	"bytes"
+	"maps"
 	"math/rand/v2"
 	"slices"
 )
@@ -149,21 +149,21 @@ func (c *crash) file(f *memFile) memNode {
 		return done
 	}
 	data := c.content(f)
-	out := &memFile{data: data, synced: bytes.Clone(data), modTime: f.modTime}
+	out := &memFile{data: data, synced: data.clone(), modTime: f.modTime}
 	c.copies[f] = out
 	return out
 }
 
-func (c *crash) content(f *memFile) []byte {
+func (c *crash) content(f *memFile) sparse {
 	n := len(f.pending)
 	if n == 0 {
-		return bytes.Clone(f.synced)
+		return f.synced.clone()
 	}
 	switch c.rng.IntN(4) {
 	case 0: // nothing reached the disk
-		return bytes.Clone(f.synced)
+		return f.synced.clone()
 	case 1: // everything did
-		return bytes.Clone(f.data)
+		return f.data.clone()
 	case 2: // a prefix of the changes did, then one was torn
 		cut := c.rng.IntN(n)
 		return c.tear(f, cut, cut+1, false)
@@ -174,30 +174,22 @@ func (c *crash) content(f *memFile) []byte {
 
 // tear gives each sector the content after some number of changes, least or
 // more and most or fewer, and the file a size after such a number.
-func (c *crash) tear(f *memFile, least, most int, garbage bool) []byte {
+func (c *crash) tear(f *memFile, least, most int, garbage bool) sparse {
 	pick := func() int { return least + c.rng.IntN(most-least+1) }
 	sizeAfter := pick()
-	size, longest := len(f.synced), len(f.synced)
-	for i, change := range f.pending {
-		end := int(change.at) + len(change.data)
-		longest = max(longest, end)
-		if i < sizeAfter {
-			if size = max(size, end); change.data == nil {
-				size = end
-			}
+	size := f.synced.size
+	for _, change := range f.pending[:sizeAfter] {
+		if size = max(size, change.end()); change.data == nil {
+			size = change.at
 		}
 	}
-	out := make([]byte, roundUp(longest))
-	copy(out, f.synced)
-	for at := 0; at < size; at += sectorBytes {
-		if !f.touches(at) {
-			continue
-		}
+	out := f.synced.clone()
+	for _, at := range f.touched() {
 		after := pick()
 		// Blocks freed by a truncation do not come back once the size says
 		// it happened, and what was written after it went to other blocks.
 		for i, change := range f.pending {
-			if change.data == nil && int(change.at) < at+sectorBytes {
+			if change.data == nil && change.at < at+sectorBytes {
 				if i < sizeAfter {
 					after = max(after, i+1)
 				} else {
@@ -205,46 +197,62 @@ func (c *crash) tear(f *memFile, least, most int, garbage bool) []byte {
 				}
 			}
 		}
-		sector := out[at : at+sectorBytes]
+		var sector [sectorBytes]byte
+		f.synced.readAt(sector[:], at)
 		for _, change := range f.pending[:after] {
-			change.applyTo(sector, at)
+			change.applyTo(sector[:], at)
 		}
 		if garbage && c.rng.IntN(4) == 0 {
-			c.corrupt(f, sector, at)
+			c.corrupt(f, sector[:], at)
 		}
+		out.writeAt(sector[:], at)
 	}
-	return out[:size:size]
+	out.truncate(size)
+	return out
 }
 
-func roundUp(n int) int { return (n + sectorBytes - 1) / sectorBytes * sectorBytes }
-
-// touches tells whether a pending change concerns the sector at a position.
-func (f *memFile) touches(at int) bool {
-	return slices.ContainsFunc(f.pending, func(c fileChange) bool {
-		return int(c.at) < at+sectorBytes && (c.data == nil || int(c.at)+len(c.data) > at)
-	})
+// touched returns where the sectors begin that pending changes concern, in
+// order. A truncation concerns those beyond it that have content.
+func (f *memFile) touched() []int64 {
+	set := map[int64]bool{}
+	add := func(from, to int64) {
+		for at := from / sectorBytes * sectorBytes; at < to; at += sectorBytes {
+			set[at] = true
+		}
+	}
+	for _, change := range f.pending {
+		add(change.at, change.end())
+		if change.data != nil {
+			continue
+		}
+		for i, p := range f.synced.pages {
+			if start := int64(i) * pageBytes; p != nil && start+pageBytes > change.at {
+				add(max(start, change.at), start+pageBytes)
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
 }
 
 // applyTo makes the change in a sector that begins at a position.
-func (c fileChange) applyTo(sector []byte, at int) {
-	from := int(c.at) - at
+func (c fileChange) applyTo(sector []byte, at int64) {
+	from := c.at - at
 	switch {
-	case from >= len(sector):
+	case from >= sectorBytes:
 	case c.data == nil:
 		clear(sector[max(from, 0):])
 	case from >= 0:
 		copy(sector[from:], c.data)
-	case -from < len(c.data):
+	case -from < int64(len(c.data)):
 		copy(sector, c.data[-from:])
 	}
 }
 
 // corrupt puts garbage where pending writes went, nowhere else: a disk that
 // spoils what it was told to keep is more than a log can survive.
-func (c *crash) corrupt(f *memFile, sector []byte, at int) {
+func (c *crash) corrupt(f *memFile, sector []byte, at int64) {
 	for _, change := range f.pending {
-		from, to := int(change.at)-at, int(change.at)+len(change.data)-at
-		for i := max(from, 0); i < min(to, len(sector)); i++ {
+		for i := max(change.at-at, 0); i < min(change.end()-at, sectorBytes); i++ {
 			sector[i] = byte(c.rng.Uint32())
 		}
 	}
@@ -261,7 +269,7 @@ func (k *killed) copy(node memNode) memNode {
 		return done
 	}
 	if f, ok := node.(*memFile); ok {
-		out := &memFile{data: bytes.Clone(f.data), synced: bytes.Clone(f.synced), pending: slices.Clone(f.pending), modTime: f.modTime}
+		out := &memFile{data: f.data.clone(), synced: f.synced.clone(), pending: slices.Clone(f.pending), modTime: f.modTime}
 		k.copies[node] = out
 		return out
 	}

@@ -19,7 +19,7 @@ const memTotal = 1 << 40
 
 // Mem is a disk in memory that remembers what of it is durable. Crash returns
 // it as it may look after a power cut; crash.go says what may happen to it.
-// Its files have no descriptor.
+// Its files have no descriptor, and holes in them take no memory.
 type Mem struct {
 	mu    sync.RWMutex
 	root  *memDir
@@ -149,7 +149,7 @@ func (m *Mem) open(name string, create, truncate bool) (File, error) {
 		return nil, pathError("open", name, syscall.EISDIR)
 	case *memFile:
 		if truncate {
-			node.truncate(0, m.now())
+			node.change(fileChange{at: 0}, m.now())
 		}
 		return &memHandle{mem: m, name: name, file: node}, nil
 	}
@@ -290,7 +290,7 @@ func isBelow(dir, top *memDir) bool {
 
 func describeNode(name string, node memNode) DirEntry {
 	if file, ok := node.(*memFile); ok {
-		return DirEntry{Name: name, Size: int64(len(file.data)), ModTime: file.modTime}
+		return DirEntry{Name: name, Size: file.data.size, ModTime: file.modTime}
 	}
 	return DirEntry{Name: name, IsDir: true}
 }
@@ -410,7 +410,7 @@ func usedBy(dir *memDir) (used int64) {
 	for _, node := range dir.entries {
 		switch node := node.(type) {
 		case *memFile:
-			used += int64(len(node.data))
+			used += node.data.size
 		case *memDir:
 			used += usedBy(node)
 		}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"slices"
 	"syscall"
 	"time"
 )
@@ -13,8 +12,8 @@ import (
 // memFile is a file: its content as programs see it, its content at the last
 // Sync, and the changes since. The lock of the Mem guards it.
 type memFile struct {
-	data    []byte
-	synced  []byte
+	data    sparse
+	synced  sparse
 	pending []fileChange
 	modTime time.Time
 }
@@ -25,43 +24,25 @@ type fileChange struct {
 	data []byte
 }
 
-func (f *memFile) write(b []byte, off int64, now time.Time) {
-	end := int(off) + len(b)
-	if end > len(f.data) {
-		f.data = slices.Grow(f.data, end-len(f.data))[:end]
+func (c fileChange) end() int64 { return c.at + int64(len(c.data)) }
+
+func (c fileChange) apply(to *sparse) {
+	if c.data == nil {
+		to.truncate(c.at)
+		return
 	}
-	copy(f.data[off:], b)
-	f.pending = append(f.pending, fileChange{at: off, data: bytes.Clone(b)})
-	f.modTime = now
+	to.writeAt(c.data, c.at)
 }
 
-func (f *memFile) truncate(size int64, now time.Time) {
-	if n := int(size); n <= len(f.data) {
-		clear(f.data[n:]) // so that growing again shows zeros
-		f.data = f.data[:n]
-	} else {
-		f.data = slices.Grow(f.data, n-len(f.data))[:n]
-	}
-	f.pending = append(f.pending, fileChange{at: size})
+func (f *memFile) change(c fileChange, now time.Time) {
+	c.apply(&f.data)
+	f.pending = append(f.pending, c)
 	f.modTime = now
 }
 
 func (f *memFile) sync() {
-	if len(f.pending) == 0 {
-		return
-	}
-	// Bring the synced content up to date change by change: a log is appended
-	// to and synced over and over, and copying it whole would be quadratic.
 	for _, c := range f.pending {
-		end := int(c.at) + len(c.data)
-		if c.data == nil && end < len(f.synced) {
-			clear(f.synced[end:])
-			f.synced = f.synced[:end]
-		}
-		if end > len(f.synced) {
-			f.synced = slices.Grow(f.synced, end-len(f.synced))[:end]
-		}
-		copy(f.synced[c.at:], c.data)
+		c.apply(&f.synced)
 	}
 	f.pending = nil
 }
@@ -90,13 +71,7 @@ func (h *memHandle) ReadAt(b []byte, off int64) (int, error) {
 	if err := h.check("read", off); err != nil {
 		return 0, err
 	}
-	if off >= int64(len(h.file.data)) {
-		if len(b) == 0 {
-			return 0, nil
-		}
-		return 0, io.EOF
-	}
-	n := copy(b, h.file.data[off:])
+	n := h.file.data.readAt(b, off)
 	if n < len(b) {
 		return n, io.EOF
 	}
@@ -110,7 +85,7 @@ func (h *memHandle) WriteAt(b []byte, off int64) (int, error) {
 		return 0, err
 	}
 	if len(b) > 0 {
-		h.file.write(b, off, h.mem.now())
+		h.file.change(fileChange{at: off, data: bytes.Clone(b)}, h.mem.now())
 	}
 	return len(b), nil
 }
@@ -121,7 +96,7 @@ func (h *memHandle) Truncate(size int64) error {
 	if err := h.check("truncate", size); err != nil {
 		return err
 	}
-	h.file.truncate(size, h.mem.now())
+	h.file.change(fileChange{at: size}, h.mem.now())
 	return nil
 }
 
@@ -141,7 +116,7 @@ func (h *memHandle) Size() (int64, error) {
 	if err := h.check("stat", 0); err != nil {
 		return 0, err
 	}
-	return int64(len(h.file.data)), nil
+	return h.file.data.size, nil
 }
 
 func (h *memHandle) Name() string        { return h.name }
