@@ -22,7 +22,7 @@ help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 demo: build
-	$(GO) run ./examples/demo --leat $(BIN)
+	$(BIN) demo
 
 test: vet unit
 

@@ -90,6 +90,9 @@ func checkBans(fail report, f file) {
 		if !f.test && insideAny(f.dir, b.allowed) {
 			continue
 		}
+		if _, ok := imports[b.unless]; ok {
+			continue
+		}
 		if b.names == nil {
 			if line, ok := imports[b.pkg]; ok {
 				fail("%s:%d: imports %s: %s", f.path, line, b.pkg, b.why)

@@ -139,6 +139,7 @@ type ban struct {
 	names   []string // the package's functions; nil bans the whole import
 	allowed []string // folders where it may be used in shipped code
 	tests   bool     // also banned in _test.go files
+	unless  string   // but not in a file that imports this
 	why     string
 }
 
@@ -153,6 +154,7 @@ var bans = []ban{
 	{
 		pkg: "time", names: []string{"Sleep"}, tests: true,
 		allowed: []string{"examples", cli, demo},
+		unless:  "testing/synctest", // in its bubble, sleeping is moving the clock
 		why:     "sleeping hides races and makes tests slow: wait on a channel or a condition with a deadline, use testing/synctest, or move a clock.Manual",
 	},
 	// The transport's times are deadlines of sockets, which the kernel compares with its own clock.

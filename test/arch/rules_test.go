@@ -30,6 +30,7 @@ func TestRulesCatch(t *testing.T) {
 		{"clock in its room", "internal/base/clock/a.go", `package c; import "time"; var _ = time.Now()`, ""},
 		{"a variable of that name", "internal/commitlog/a.go", `package c; type x struct{ Now int }; func f() int { var time x; return time.Now }`, ""},
 		{"sleep in a test", "test/chaos/a_test.go", `package c; import "time"; func f() { time.Sleep(1) }`, "sleeping hides races"},
+		{"sleep in a bubble", "internal/coord/a_test.go", `package c; import ("time"; _ "testing/synctest"); func f() { time.Sleep(1) }`, ""},
 		{"files", "internal/metadata/a.go", `package c; import "os"; var _, _ = os.Open("x")`, "vfs.FS"},
 		{"global random source", "internal/broker/a.go", `package c; import "math/rand/v2"; var _ = rand.IntN(3)`, "cannot be replayed"},
 		{"own random source", "internal/broker/a.go", `package c; import "math/rand/v2"; var _ = rand.New(rand.NewPCG(1, 2))`, ""},
