@@ -78,9 +78,6 @@ func (b Batch) SetTimestamps(logAppendTime bool, maxTimestamp int64) {
 	b.updateCRC()
 }
 
-// body returns the records as stored, compressed or not.
-func (b Batch) body() []byte { return b[HeaderSize:] }
-
 func corruptf(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrCorrupt, fmt.Sprintf(format, args...))
 }

@@ -104,7 +104,7 @@ func (b *Builder) Append(timestamp int64, key, value []byte, headers []RecordHea
 // at most 2^31-1 above the base offset; anything else is a bug and panics.
 func (b *Builder) AppendAt(offset, timestamp int64, key, value []byte, headers []RecordHeader) {
 	delta := offset - b.o.BaseOffset
-	if offset < b.next || delta > maxRelativeOffset {
+	if offset < b.next || delta > maxOffsetDelta {
 		panic(fmt.Sprintf("batch: offset %d in a batch from %d, next %d", offset, b.o.BaseOffset, b.next))
 	}
 	if b.count == 0 {

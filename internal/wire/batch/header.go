@@ -52,17 +52,21 @@ const (
 
 // Bits of the attributes.
 const (
-	codecMask         int16 = 0x07
-	logAppendTimeBit  int16 = 1 << 3
-	transactionalBit  int16 = 1 << 4
-	controlBit        int16 = 1 << 5
-	deleteHorizonBit  int16 = 1 << 6
-	noTimestamp             = -1
-	noProducerID            = -1
-	noProducerEpoch         = -1
-	noSequence              = -1
-	maxSequence             = 1<<31 - 1
-	maxRelativeOffset       = 1<<31 - 1
+	codecMask        int16 = 0x07
+	logAppendTimeBit int16 = 1 << 3
+	transactionalBit int16 = 1 << 4
+	controlBit       int16 = 1 << 5
+	deleteHorizonBit int16 = 1 << 6
+)
+
+// What fields hold that say nothing, and their largest values.
+const (
+	noTimestamp     = -1
+	noProducerID    = -1
+	noProducerEpoch = -1
+	noSequence      = -1
+	maxSequence     = 1<<31 - 1
+	maxOffsetDelta  = 1<<31 - 1
 )
 
 var (

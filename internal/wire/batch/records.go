@@ -62,7 +62,10 @@ func (it *Iterator) Reset(b Batch, d *compress.Decompressor, maxBytes int) {
 		it.fail(corruptf("record count %d", it.remaining))
 		return
 	}
-	body, err := d.Decompress(it.header.Codec(), b.body(), maxBytes)
+	if len(b) == HeaderSize {
+		return // nothing is not compressed, whatever the codec
+	}
+	body, err := d.Decompress(it.header.Codec(), b[HeaderSize:], maxBytes)
 	if errors.Is(err, compress.ErrTooLarge) {
 		it.fail(err)
 		return

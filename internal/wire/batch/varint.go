@@ -1,7 +1,5 @@
 package batch
 
-import "math/bits"
-
 // Varints are zig-zag encoded, seven bits a byte, least significant first.
 
 // varint decodes up to 32 bits; n is the number of bytes, 0 if it does not end
@@ -42,10 +40,4 @@ func appendVarint(dst []byte, v int64) []byte {
 		u >>= 7
 	}
 	return append(dst, byte(u))
-}
-
-// varintSize is the number of bytes appendVarint appends.
-func varintSize(v int64) int {
-	u := uint64(v)<<1 ^ uint64(v>>63)
-	return max(1, (bits.Len64(u)+6)/7)
 }

@@ -26,12 +26,12 @@ var compressed = []Codec{Gzip, Snappy, LZ4, Zstd}
 // compressible, not compressible.
 func samples() [][]byte {
 	r := rand.New(rand.NewPCG(7, 7))
-	noise := make([]byte, 300<<10)
+	noise := make([]byte, 100<<10)
 	for i := range noise {
 		noise[i] = byte(r.Uint32())
 	}
-	text := []byte(strings.Repeat("a record that says much the same as the one before; ", 8000))
-	out := [][]byte{{}, {42}, text, noise, append(text[:100<<10:100<<10], noise...)}
+	text := []byte(strings.Repeat("a record that says much the same as the one before; ", 3000))
+	out := [][]byte{{}, {42}, text, noise, append(text[:70<<10:70<<10], noise...)}
 	for _, n := range []int{32 << 10, 64 << 10} {
 		out = append(out, text[:n-1], text[:n], text[:n+1], noise[:n])
 	}
@@ -252,7 +252,7 @@ func TestZstdStreams(t *testing.T) {
 }
 
 func TestBombsAreRefusedCheaply(t *testing.T) {
-	zeros := make([]byte, 64<<20)
+	zeros := make([]byte, 16<<20)
 	for _, codec := range compressed {
 		bomb, err := Compress(nil, zeros, codec, DefaultLevel)
 		if err != nil {

@@ -86,46 +86,52 @@ func zstdBound(src []byte) (int, error) {
 		if err := h.Decode(src); err != nil {
 			return 0, corrupt(err)
 		}
-		skip := h.HeaderSize
-		if h.Skippable {
-			skip += int(h.SkippableSize)
-		}
+		skip := h.HeaderSize + int(h.SkippableSize)
 		if skip > len(src) {
 			return 0, ErrCorrupt
 		}
-		if src = src[skip:]; h.Skippable {
+		src = src[skip:]
+		if h.Skippable {
 			continue
 		}
-		blocks := 0
-		for last := false; !last; {
-			if len(src) < 3 {
-				return 0, ErrCorrupt
-			}
-			head := int(src[0]) | int(src[1])<<8 | int(src[2])<<16
-			last = head&1 != 0
-			size, onWire := head>>3, head>>3
-			switch head >> 1 & 3 {
-			case 0: // stored
-			case 1: // one byte, repeated
-				onWire = 1
-			case 2: // compressed
-				size = zstdBlockBytes
-			default:
-				return 0, ErrCorrupt
-			}
-			if 3+onWire > len(src) {
-				return 0, ErrCorrupt
-			}
-			src = src[3+onWire:]
-			blocks += size
+		bound, rest, err := zstdBlocksBound(src)
+		if err != nil {
+			return 0, err
 		}
 		if h.HasFCS {
-			blocks = int(min(uint64(blocks), h.FrameContentSize))
+			bound = int(min(uint64(bound), h.FrameContentSize))
 		}
-		total += blocks
-		if h.HasCheckSum {
+		total += bound
+		if src = rest; h.HasCheckSum {
 			src = src[min(4, len(src)):]
 		}
 	}
 	return total, nil
+}
+
+// zstdBlocksBound does the same for the blocks of a frame, up to its last.
+func zstdBlocksBound(src []byte) (total int, rest []byte, err error) {
+	for last := false; !last; {
+		if len(src) < 3 {
+			return 0, nil, ErrCorrupt
+		}
+		head := int(src[0]) | int(src[1])<<8 | int(src[2])<<16
+		last = head&1 != 0
+		size, onWire := head>>3, head>>3
+		switch head >> 1 & 3 {
+		case 0: // stored
+		case 1: // one byte, repeated
+			onWire = 1
+		case 2: // compressed
+			size = zstdBlockBytes
+		default:
+			return 0, nil, ErrCorrupt
+		}
+		if 3+onWire > len(src) {
+			return 0, nil, ErrCorrupt
+		}
+		src = src[3+onWire:]
+		total += size
+	}
+	return total, src, nil
 }
