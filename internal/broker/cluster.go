@@ -283,7 +283,7 @@ func (b *Broker) groupOptions() coordinator.Options {
 			return 0
 		},
 		CreateTopic: b.createOffsetsTopic,
-		NewUUID:     randomID,
+		NewUUID:     randomUUID,
 		Metrics:     b.metrics.groupMetrics(),
 	}
 }
