@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -65,6 +66,8 @@ func newRoot(env *command.Env) *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return env.Check() }
 	root.SetFlagErrorFunc(command.FlagError)
+	// A parent without a subcommand only helps: one usage line is enough.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}\n  {{.UseLine}}{{end}}", "{{if not .HasAvailableSubCommands}}\n  {{.UseLine}}{{end}}", 1))
 	root.CompletionOptions.HiddenDefaultCmd = false
 	env.Flags(root.PersistentFlags())
 	command.CompleteFlag(root, "output", "table", "json")
@@ -82,7 +85,7 @@ func newRoot(env *command.Env) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("run", serve.NewUp(env), serve.NewBroker(env))
+	add("run", serve.NewUp(env), serve.NewBroker(env), newDemo(env))
 	add("data", produce.New(env), consume.New(env))
 	add("admin", topic.New(env), group.New(env), config.New(env))
 	add("tools", logfile.New(env), bench.New(env), newVersion(env))
