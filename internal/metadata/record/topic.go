@@ -100,16 +100,8 @@ func NewPartitionChange(partition int32, topic UUID) *PartitionChange {
 	}
 }
 
-func (*PartitionChange) Type() int16 { return 5 }
-func (r *PartitionChange) Version() int16 {
-	switch {
-	case r.EligibleLeaderReplicas != nil || r.LastKnownELR != nil:
-		return 2
-	case r.Directories != nil:
-		return 1
-	}
-	return 0
-}
+func (*PartitionChange) Type() int16       { return 5 }
+func (*PartitionChange) Version() int16    { return 2 }
 func (*PartitionChange) maxVersion() int16 { return 2 }
 func (r *PartitionChange) fields(c *codec) {
 	c.i32(&r.PartitionID)
