@@ -82,6 +82,12 @@ func (c *memoryConn) Close() error {
 	return nil
 }
 
+// CloseWrite tells the other side that nothing more will be written; what it writes can still be read.
+func (c *memoryConn) CloseWrite() error {
+	c.out.closeWrite()
+	return nil
+}
+
 func (c *memoryConn) SetDeadline(t time.Time) error {
 	c.in.readBy.set(c.in, t)
 	c.out.writeBy.set(c.out, t)
