@@ -72,6 +72,10 @@ func openCore(n *Node, old *core) (*core, error) {
 	} else if c.state, err = loadSnapshot(n.o.FS, n.o.Dir, s.state.base, n.o.ClusterID); err != nil {
 		return nil, err
 	}
+	// A snapshot that was cut short by the end of the process, or not yet made the base.
+	if err := removeSnapshots(n.o.FS, n.o.Dir, s.state.base); err != nil {
+		return nil, fmt.Errorf("removing old metadata snapshots: %w", err)
+	}
 	c.raw, err = raft.NewRawNode(&raft.Config{
 		ID:                        raftID(n.o.NodeID),
 		ElectionTick:              electionTicks,

@@ -60,7 +60,8 @@ type Options struct {
 	Static *config.Static
 	// Random is where topic ids and placements come from.
 	Random io.Reader
-	// SnapshotBytes is how much the log grows before a snapshot; 0: 1 MiB.
+	// SnapshotBytes is how much the log grows before a snapshot; 0: what the
+	// setting metadata.log.max.record.bytes.between.snapshots says.
 	SnapshotBytes int64
 	// Tick is raft's clock; 0: 100 ms. An election takes 10 of them.
 	Tick time.Duration
@@ -143,13 +144,16 @@ type answered struct {
 // returns; with others it has at least read what is on its disk.
 func Open(ctx context.Context, o Options) (*Node, error) {
 	if o.SnapshotBytes == 0 {
-		o.SnapshotBytes = 1 << 20
+		o.SnapshotBytes = o.Static.Int64("metadata.log.max.record.bytes.between.snapshots")
 	}
 	if o.Tick == 0 {
 		o.Tick = 100 * time.Millisecond
 	}
 	if len(o.Voters) == 0 {
 		o.Voters = []int32{o.NodeID}
+	}
+	if o.Random == nil {
+		return nil, errors.New("a metadata node needs a source of random bytes")
 	}
 	if len(o.Voters) > 1 && o.Transport == nil {
 		return nil, errors.New("a metadata quorum of several voters needs a transport")

@@ -68,6 +68,14 @@ func openLog(fs vfs.FS, dir string, logger *slog.Logger) (*commitlog.Log, error)
 	if err := fs.MkdirAll(dir); err != nil {
 		return nil, err
 	}
+	for d := path.Dir(dir); ; d = path.Dir(d) { // as a log directory does
+		if err := fs.SyncDir(d); err != nil {
+			return nil, err
+		}
+		if d == "/" || d == "." {
+			break
+		}
+	}
 	return commitlog.Open(commitlog.Options{
 		FS: fs, Clock: clock.System, Logger: logger, Dir: dir,
 		Topic: LogTopic, Partition: 0, TopicID: [16]byte{15: 1}, Config: LogConfig(),
@@ -329,6 +337,11 @@ func TestSnapshotsCutTheLog(t *testing.T) {
 	waitFor(t, func() bool { return n.log.StartOffset() > 100 })
 	before := describe(n.Image())
 	n.close()
+	n = open(t, fs, small)
+	defer n.close()
+	if got := describe(n.Image()); got != before {
+		t.Errorf("after the restart:\n%s\nbefore:\n%s", got, before)
+	}
 	entries, _ := fs.ReadDir(testDir)
 	snapshots := 0
 	for _, e := range entries {
@@ -338,11 +351,6 @@ func TestSnapshotsCutTheLog(t *testing.T) {
 	}
 	if snapshots != 1 {
 		t.Errorf("%d snapshots are left, want 1: %v", snapshots, entries)
-	}
-	n = open(t, fs, small)
-	defer n.close()
-	if got := describe(n.Image()); got != before {
-		t.Errorf("after the restart:\n%s\nbefore:\n%s", got, before)
 	}
 }
 
