@@ -56,6 +56,7 @@ type Log struct {
 	capAge         int       // Checkpoints since the last truncation (flushMu)
 	deleted        []deletedSegment
 	waiting        atomic.Int64 // len(deleted)
+	interrupt      atomic.Int32 // above 0: a compaction should end early
 
 	offline atomic.Pointer[StorageError]
 	closed  atomic.Bool
@@ -256,6 +257,7 @@ func (l *Log) HasDeleted() bool { return l.waiting.Load() > 0 }
 // Discard releases the log without writing anything, because its directory is
 // about to be deleted. Slices that readers hold stay valid.
 func (l *Log) Discard() {
+	defer l.interruptClean()()
 	l.appendMu.Lock()
 	defer l.appendMu.Unlock()
 	l.mu.Lock()
@@ -263,6 +265,14 @@ func (l *Log) Discard() {
 	if !l.closed.Swap(true) {
 		l.releaseFiles()
 	}
+}
+
+// interruptClean takes cleanMu, ending a compaction that holds it.
+func (l *Log) interruptClean() (unlock func()) {
+	l.interrupt.Add(1)
+	l.cleanMu.Lock()
+	l.interrupt.Add(-1)
+	return l.cleanMu.Unlock
 }
 
 // Size is the number of bytes in all segments' logs.

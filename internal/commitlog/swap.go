@@ -8,6 +8,56 @@ import (
 	"leat.dev/internal/base/vfs"
 )
 
+// swap puts a compacted segment, named .swap by now, in the place of the
+// segments it was made from. Its files are held open by the caller, so readers
+// do not depend on their names while those change; readers of the old segments
+// keep the old files. Each step is durable before the next: a crash leaves the
+// originals, or what finishSwaps needs. cleanMu is held.
+func (l *Log) swap(old []*segment, s *segment) error {
+	l.appendMu.Lock()
+	defer l.appendMu.Unlock()
+	if err := l.usable(); err != nil {
+		s.retire()
+		return errors.Join(err, s.remove(l.o.FS))
+	}
+	l.mu.Lock()
+	from, to := 0, 0
+	for i, x := range l.segments {
+		if x == old[0] {
+			from = i
+		}
+		if x == old[len(old)-1] {
+			to = i + 1
+		}
+	}
+	s.next = old[len(old)-1].next
+	if to < len(l.segments) {
+		s.next = l.segments[to].base
+	}
+	list := append([]*segment(nil), l.segments[:from]...)
+	list = append(list, s)
+	l.segments = append(list, l.segments[to:]...)
+	l.forget()
+	l.mu.Unlock()
+
+	at := l.o.Clock.Now().Add(l.config.Load().FileDeleteDelay)
+	for _, x := range old {
+		x.retire()
+		if err := x.rename(l.o.FS, deletedSuffix); err != nil {
+			return err
+		}
+		l.deleted = append(l.deleted, deletedSegment{x, at})
+	}
+	l.waiting.Store(int64(len(l.deleted)))
+	if err := l.o.FS.SyncDir(l.o.Dir); err != nil {
+		return err
+	}
+	if err := s.rename(l.o.FS, ""); err != nil {
+		return err
+	}
+	return l.o.FS.SyncDir(l.o.Dir)
+}
+
 // finishSwaps completes or undoes what a crash interrupted: it removes files
 // marked .deleted and .cleaned, and puts .swap files in the place of the
 // segments they replace. A .swap at or above a .cleaned is not complete: the

@@ -28,8 +28,7 @@ func (l *Log) TruncateFullyAndStartAt(offset int64) error {
 
 // exclusive runs do while nobody writes, flushes or compacts.
 func (l *Log) exclusive(do func() error) error {
-	l.cleanMu.Lock()
-	defer l.cleanMu.Unlock()
+	defer l.interruptClean()()
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
 	l.appendMu.Lock()
@@ -317,8 +316,7 @@ func (l *Log) startOver(offset int64) error {
 // (after a failed fsync the system may have dropped it although it can still be
 // read), and makes all of it durable. If that fails the log stays offline.
 func (l *Log) Reopen() error {
-	l.cleanMu.Lock()
-	defer l.cleanMu.Unlock()
+	defer l.interruptClean()()
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
 	l.appendMu.Lock()
@@ -418,8 +416,7 @@ func rewrite(h *handle, pos, end int64) error {
 // Close flushes, completes the side files and releases everything. An offline
 // log is only released.
 func (l *Log) Close() error {
-	l.cleanMu.Lock()
-	defer l.cleanMu.Unlock()
+	defer l.interruptClean()()
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
 	if l.closed.Load() {

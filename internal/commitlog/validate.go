@@ -174,15 +174,7 @@ func checkRecords(b batch.Batch, h *batch.Header, c *Config, target compress.Cod
 // rebuilt is how a recompressed batch differs from the original.
 func rebuilt(h *batch.Header, c *Config, target compress.Codec, now int64) batch.BuilderOptions {
 	o := batch.OptionsFrom(*h)
-	o.Codec = target
-	switch target {
-	case compress.Gzip:
-		o.Level = c.GzipLevel
-	case compress.LZ4:
-		o.Level = c.LZ4Level
-	case compress.Zstd:
-		o.Level = c.ZstdLevel
-	}
+	o.Codec, o.Level = target, codecLevel(c, target)
 	o.LogAppendTime, o.MaxTimestamp = c.LogAppendTime, now
 	return o
 }
