@@ -26,31 +26,31 @@ func TestSyncedSurvivesEverything(t *testing.T) {
 
 // Over many seeds each fate must occur, or the simulation shows too little.
 func TestFatesOfAnUnsyncedWrite(t *testing.T) {
-	old, new := bytes.Repeat([]byte("o"), 4096), bytes.Repeat([]byte("n"), 8192)
+	before, after := bytes.Repeat([]byte("o"), 4096), bytes.Repeat([]byte("n"), 8192)
 	fates := map[string]int{}
 	for seed := range uint64(1000) {
 		m := NewMem(seed)
 		f := must(m.Create("/f"))(t)
-		must(f.WriteAt(old, 0))(t)
+		must(f.WriteAt(before, 0))(t)
 		noErr(t, f.Sync(), m.SyncDir("/"))
-		must(f.WriteAt(new, 0))(t)
+		must(f.WriteAt(after, 0))(t)
 		got := must(ReadFile(m.Crash(), "/f"))(t)
 		switch {
-		case bytes.Equal(got, old):
+		case bytes.Equal(got, before):
 			fates["lost"]++
-		case bytes.Equal(got, new):
+		case bytes.Equal(got, after):
 			fates["kept"]++
-		case len(got) != len(old) && len(got) != len(new):
+		case len(got) != len(before) && len(got) != len(after):
 			t.Fatalf("seed %d: %d bytes", seed, len(got))
 		default:
 			for at := 0; at < len(got); at += sectorBytes {
 				s := got[at : at+sectorBytes]
 				switch {
-				case bytes.Equal(s, new[:sectorBytes]):
+				case bytes.Equal(s, after[:sectorBytes]):
 					fates["sector new"]++
-				case at < len(old) && bytes.Equal(s, old[:sectorBytes]):
+				case at < len(before) && bytes.Equal(s, before[:sectorBytes]):
 					fates["sector old"]++
-				case at >= len(old) && bytes.Equal(s, make([]byte, sectorBytes)):
+				case at >= len(before) && bytes.Equal(s, make([]byte, sectorBytes)):
 					fates["sector zero"]++
 				default:
 					fates["sector garbage"]++
@@ -81,10 +81,11 @@ func TestCrashIsDecidedByTheSeed(t *testing.T) {
 	}
 	different := 0
 	for seed := range uint64(20) {
-		if run(seed) != run(seed) {
+		disk := run(seed)
+		if again := run(seed); again != disk {
 			t.Fatalf("seed %d gives two disks", seed)
 		}
-		if run(seed) != run(seed+1) {
+		if disk != run(seed+1) {
 			different++
 		}
 	}
@@ -275,13 +276,13 @@ func TestHolesTakeNoMemory(t *testing.T) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	crashed := m.Crash()
+	m.Crash()
 	runtime.ReadMemStats(&after)
 	if used := after.TotalAlloc - before.TotalAlloc; used > 200<<20 {
 		t.Errorf("%d bytes for a crash", used)
 	}
 	noErr(t, m.SyncDir("/"))
-	crashed = m.Crash()
+	crashed := m.Crash()
 	if got := must(ReadFile(crashed, "/0.index"))(t); len(got) != 10<<20 || !bytes.HasPrefix(got, []byte("entry\x00")) {
 		t.Errorf("%d bytes", len(got))
 	}

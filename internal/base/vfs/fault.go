@@ -183,12 +183,12 @@ func (f *Fault) remove(name string, remove func(string) error) error {
 	return nil
 }
 
-func (f *Fault) Rename(old, new string) error {
-	if err := f.check(OpRename, old); err != nil {
+func (f *Fault) Rename(from, to string) error {
+	if err := f.check(OpRename, from); err != nil {
 		return err
 	}
-	replaced := f.sizeOf(new)
-	if err := f.inner.Rename(old, new); err != nil {
+	replaced := f.sizeOf(to)
+	if err := f.inner.Rename(from, to); err != nil {
 		return err
 	}
 	f.give(replaced)

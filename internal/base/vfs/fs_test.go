@@ -71,10 +71,10 @@ func testFiles(t *testing.T, fsys FS, path func(string) string) {
 		t.Errorf("content %q", got)
 	}
 	b := make([]byte, 4)
-	if n, err := f.ReadAt(b, 11); n != 2 || err != io.EOF || string(b[:2]) != "ld" {
+	if n, err := f.ReadAt(b, 11); n != 2 || !errors.Is(err, io.EOF) || string(b[:2]) != "ld" {
 		t.Errorf("at the end: %d, %v", n, err)
 	}
-	if n, err := f.ReadAt(b, 100); n != 0 || err != io.EOF {
+	if n, err := f.ReadAt(b, 100); n != 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("past the end: %d, %v", n, err)
 	}
 	if n, err := f.ReadAt(b, 0); n != 4 || err != nil {

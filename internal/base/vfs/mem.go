@@ -234,25 +234,25 @@ func sortedNames(entries map[string]memNode) []string {
 	return slices.Sorted(maps.Keys(entries))
 }
 
-func (m *Mem) Rename(old, new string) error {
+func (m *Mem) Rename(from, to string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.rename(old, new); err != nil {
-		return pathError("rename", old+" to "+new, err)
+	if err := m.rename(from, to); err != nil {
+		return pathError("rename", from+" to "+to, err)
 	}
 	return nil
 }
 
-func (m *Mem) rename(old, new string) error {
-	from, oldBase, err := m.parent(old)
+func (m *Mem) rename(from, to string) error {
+	oldDir, oldBase, err := m.parent(from)
 	if err != nil {
 		return err
 	}
-	to, newBase, err := m.parent(new)
+	newDir, newBase, err := m.parent(to)
 	if err != nil {
 		return err
 	}
-	node, target := from.entries[oldBase], to.entries[newBase]
+	node, target := oldDir.entries[oldBase], newDir.entries[newBase]
 	if node == nil {
 		return syscall.ENOENT
 	}
@@ -262,7 +262,7 @@ func (m *Mem) rename(old, new string) error {
 	movedDir, moving := node.(*memDir)
 	replacedDir, replacing := target.(*memDir)
 	switch {
-	case moving && isBelow(to, movedDir):
+	case moving && isBelow(newDir, movedDir):
 		return syscall.EINVAL
 	case replacing && !moving:
 		return syscall.EISDIR
@@ -271,7 +271,7 @@ func (m *Mem) rename(old, new string) error {
 	case replacing && len(replacedDir.entries) > 0:
 		return syscall.ENOTEMPTY
 	}
-	m.apply(dirEdit{from, oldBase, nil}, dirEdit{to, newBase, node})
+	m.apply(dirEdit{oldDir, oldBase, nil}, dirEdit{newDir, newBase, node})
 	return nil
 }
 

@@ -44,7 +44,7 @@ func (osFS) OpenOrCreate(name string) (File, error) {
 func (osFS) MkdirAll(dir string) error    { return os.MkdirAll(dir, 0o755) }
 func (osFS) Remove(name string) error     { return os.Remove(name) }
 func (osFS) RemoveAll(name string) error  { return os.RemoveAll(name) }
-func (osFS) Rename(old, new string) error { return os.Rename(old, new) }
+func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
 
 func (osFS) ReadDir(dir string) ([]DirEntry, error) {
 	list, err := os.ReadDir(dir)

@@ -40,6 +40,6 @@ func diskUsage(dir string) (total, free int64, err error) {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, 0, err
 	}
-	block := int64(st.Bsize)
+	block := int64(st.Bsize) //nolint:unconvert // its type differs between systems
 	return int64(st.Blocks) * block, int64(st.Bavail) * block, nil
 }

@@ -65,8 +65,8 @@ type FS interface {
 	Remove(name string) error
 	// RemoveAll removes name and what is below it; a missing name is no error.
 	RemoveAll(name string) error
-	// Rename moves old to new, replacing a file of that name.
-	Rename(old, new string) error
+	// Rename moves from to to, replacing a file of that name.
+	Rename(from, to string) error
 	// ReadDir lists a directory, sorted by name.
 	ReadDir(dir string) ([]DirEntry, error)
 	Stat(name string) (DirEntry, error)
@@ -92,7 +92,7 @@ func ReadFile(fsys FS, name string) ([]byte, error) {
 	}
 	b := make([]byte, size)
 	n, err := f.ReadAt(b, 0)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	return b[:n], nil

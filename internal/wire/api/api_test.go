@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"reflect"
 	"runtime"
@@ -139,7 +140,7 @@ func TestPrecheckRefusesHostileCounts(t *testing.T) {
 	}
 	// Tags inside a tagged structure are counted too: the decoder would spin.
 	head := make([]byte, 4+4+4+1+4+4)
-	spin := append(head, 1, 1, 1 /* tags: */, 1, 1, 17, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0x0f)
+	spin := append(bytes.Clone(head), 1, 1, 1 /* tags: */, 1, 1, 17, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0x0f)
 	if err := Precheck(int16(kmsg.Fetch), 15, spin); err == nil {
 		t.Error("four billion tags in the replica state: accepted")
 	}

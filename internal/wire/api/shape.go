@@ -93,10 +93,10 @@ func (p *shapeParser) structure(end byte) *layout {
 			p.tagged(l)
 			continue
 		}
-		f, min := p.field(c)
+		f, least := p.field(c)
 		if p.present() {
 			l.fields = append(l.fields, f)
-			l.minBytes += min
+			l.minBytes += least
 		}
 	}
 	return l
@@ -119,8 +119,8 @@ func (p *shapeParser) field(c byte) (f fieldLayout, minBytes int) {
 	case 'b':
 		return fieldLayout{kind: 'b'}, long
 	case '*':
-		elem, min := p.field(p.next())
-		return fieldLayout{kind: '[', elem: &layout{fields: []fieldLayout{elem}, minBytes: min}}, long
+		elem, least := p.field(p.next())
+		return fieldLayout{kind: '[', elem: &layout{fields: []fieldLayout{elem}, minBytes: least}}, long
 	case '[':
 		return fieldLayout{kind: '[', elem: p.structure(']')}, long
 	case '?':

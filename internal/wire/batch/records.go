@@ -23,11 +23,13 @@ type RecordHeader struct {
 	Value []byte
 }
 
-// Records yields the records in order. An error ends the iteration; nothing
-// that came before it is to be trusted. It is ErrCorrupt, or
-// compress.ErrTooLarge if the records exceed maxBytes decompressed. Key, Value and Headers are valid until
-// the next record is asked for, or as long as the batch is for keys and values
-// of an uncompressed batch. d may be nil.
+// Records yields the records in order. An error ends the iteration, and
+// nothing that came before it is to be trusted: it is ErrCorrupt, or
+// compress.ErrTooLarge if the records exceed maxBytes decompressed.
+//
+// Keys and values are valid as long as the batch, or until the next use of d
+// if the batch is compressed; Headers only until the next record. d may be
+// nil, which costs a buffer for each compressed batch.
 func (b Batch) Records(d *compress.Decompressor, maxBytes int) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		var it Iterator

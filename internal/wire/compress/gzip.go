@@ -2,6 +2,7 @@ package compress
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -72,7 +73,7 @@ func (g *gzipDecoder) decode(dst, src []byte, maxBytes int) ([]byte, error) {
 		}
 		n, err := g.r.Read(dst[len(dst):cap(dst)])
 		dst = dst[:len(dst)+n]
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			if len(dst) > maxBytes {
 				return nil, ErrTooLarge
 			}
@@ -84,5 +85,5 @@ func (g *gzipDecoder) decode(dst, src []byte, maxBytes int) ([]byte, error) {
 	}
 }
 
-// corrupt makes a library's error match ErrCorrupt and keeps its text.
-func corrupt(err error) error { return fmt.Errorf("%w: %v", ErrCorrupt, err) }
+// corrupt makes a library's error match ErrCorrupt too.
+func corrupt(err error) error { return fmt.Errorf("%w: %w", ErrCorrupt, err) }

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"testing"
 
@@ -37,7 +38,7 @@ func send(t interface{ Fatal(...any) }, out []byte, parts []Part) []byte {
 			continue
 		}
 		b := make([]byte, p.Len)
-		if _, err := p.File.ReadAt(b, p.Pos); err != nil && err != io.EOF {
+		if _, err := p.File.ReadAt(b, p.Pos); err != nil && !errors.Is(err, io.EOF) {
 			t.Fatal(err)
 		}
 		sent = append(sent, b...)
