@@ -61,9 +61,11 @@ func (b *Broker) findCoordinator(ctx context.Context, r *Request, keyType int8, 
 		return fail(kerr.CoordinatorNotAvailable, "")
 	}
 	c.NodeID, c.Host, c.Port = node.ID, e.Host, int32(e.Port)
+	// Kafka fills the field even then.
+	message := ""
 	if r.Version < 4 {
-		none := "NONE" // as Kafka, which fills the field even then
-		c.ErrorMessage = &none
+		message = "NONE"
 	}
+	c.ErrorMessage = &message
 	return c
 }

@@ -42,9 +42,7 @@ func (g *Groups) OffsetDelete(ctx context.Context, req *kmsg.OffsetDeleteRequest
 			known.Topics = append(known.Topics, kt)
 		}
 	}
-	if len(places) == 0 {
-		return resp
-	}
+	// The group is checked even if no partition is left: its error goes first.
 	r, err := g.call(ctx, req.Group, func(id group.RequestID) group.Event { return group.OffsetDelete{ID: id, Req: &known} })
 	if err != nil {
 		return &kmsg.OffsetDeleteResponse{Version: req.Version, ErrorCode: err.Code}

@@ -59,12 +59,15 @@ func (c command) request() kmsg.Request {
 		r := kmsg.NewPtrOffsetDeleteRequest()
 		r.Group = c.arg(0)
 		for _, tp := range c.partitions(1) {
-			t := kmsg.NewOffsetDeleteRequestTopic()
-			t.Topic = tp.topic
+			if n := len(r.Topics); n == 0 || r.Topics[n-1].Topic != tp.topic {
+				t := kmsg.NewOffsetDeleteRequestTopic()
+				t.Topic = tp.topic
+				r.Topics = append(r.Topics, t)
+			}
 			p := kmsg.NewOffsetDeleteRequestTopicPartition()
 			p.Partition = tp.partition
-			t.Partitions = append(t.Partitions, p)
-			r.Topics = append(r.Topics, t)
+			last := &r.Topics[len(r.Topics)-1]
+			last.Partitions = append(last.Partitions, p)
 		}
 		return r
 	}
