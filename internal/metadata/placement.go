@@ -23,7 +23,9 @@ type placer struct {
 }
 
 // rack holds the brokers of one rack, each list in the order they are handed
-// out, with the place of the next.
+// out, with the place where the next partition begins. It moves on by one with
+// each partition that the rack takes part in, so that the first broker taken,
+// which may become the leader, is a different one each time.
 type rack struct {
 	live, fenced         []int32
 	nextLive, nextFenced int
@@ -105,36 +107,44 @@ func (p *placer) place(factor int) ([]int32, *refusal) {
 	p.placed++
 	out := make([]int32, 0, factor)
 	used := map[int32]bool{}
+	touched := make([]bool, len(p.racks))
 	first := p.start
 	p.start = (p.start + 1) % len(p.racks)
 	// The leader: the first rack from here on with a live broker.
 	for i := range p.racks {
-		r := &p.racks[(first+i)%len(p.racks)]
-		if id, ok := pick(r.live, &r.nextLive, used); ok {
-			out = append(out, id)
+		at := (first + i) % len(p.racks)
+		if id, ok := pick(p.racks[at].live, p.racks[at].nextLive, used); ok {
+			out, touched[at] = append(out, id), true
 			first += i + 1
 			break
 		}
 	}
 	for len(out) < factor {
-		r := &p.racks[first%len(p.racks)]
+		at := first % len(p.racks)
+		r := &p.racks[at]
 		first++
-		id, ok := pick(r.live, &r.nextLive, used)
+		id, ok := pick(r.live, r.nextLive, used)
 		if !ok {
-			id, ok = pick(r.fenced, &r.nextFenced, used)
+			id, ok = pick(r.fenced, r.nextFenced, used)
 		}
 		if ok {
-			out = append(out, id)
+			out, touched[at] = append(out, id), true
+		}
+	}
+	for at, yes := range touched {
+		if yes {
+			p.racks[at].nextLive++
+			p.racks[at].nextFenced++
 		}
 	}
 	return out, nil
 }
 
-// pick returns the next broker of the list that the partition does not use.
-func pick(list []int32, next *int, used map[int32]bool) (int32, bool) {
-	for range list {
-		id := list[*next%len(list)]
-		*next++
+// pick returns the first broker of the list, from a place on and around, that
+// the partition does not use yet.
+func pick(list []int32, from int, used map[int32]bool) (int32, bool) {
+	for i := range list {
+		id := list[(from+i)%len(list)]
 		if !used[id] {
 			used[id] = true
 			return id, true
