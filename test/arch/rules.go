@@ -112,11 +112,23 @@ var rooms = []room{
 		why: "starts a broker as a child process, ours or Apache Kafka: it knows only command lines and the protocol.",
 	},
 	{
+		path: "test/shell", imports: []string{launch},
+		why: "runs command lines against a fresh broker, as a person would: it knows the program by its name only.",
+	},
+	{
+		path: "test/cli", imports: []string{launch, "test/shell"},
+		why: "scripts judge the one program by what it writes.",
+	},
+	{
+		path: "test/guide", imports: []string{launch, "test/shell"},
+		why: "the guide is run as its readers run it.",
+	},
+	{
 		path: "test/interop", imports: []string{launch}, modules: []string{modFranz, modKmsg, modKadm},
 		why: "foreign clients judge the broker from outside; importing its inside would let it judge itself.",
 	},
 	{
-		path: "test/interop/kafkafiles", imports: []string{base, wire, commitlog, launch}, modules: []string{modFranz, modKmsg},
+		path: "test/interop/kafkafiles", imports: []string{base, wire, commitlog, coord, launch}, modules: []string{modFranz, modKmsg},
 		why: "Apache Kafka's tools on our files and the other way round: the log alone, no broker.",
 	},
 	{

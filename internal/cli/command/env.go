@@ -135,6 +135,12 @@ func FlagError(cmd *cobra.Command, err error) error {
 				detail = why
 			}
 		}
+		switch detail {
+		case "invalid syntax":
+			detail = "it is not a number"
+		case "value out of range":
+			detail = "it is too large"
+		}
 		return fault.Usage("--%s %q is not valid", bad.GetFlag().Name, bad.GetValue()).WithDetail("%s", detail).
 			WithHint("--%s: %s", bad.GetFlag().Name, bad.GetFlag().Usage)
 	}

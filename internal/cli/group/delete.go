@@ -16,6 +16,7 @@ import (
 
 type deleted struct {
 	Group   string        `json:"group"`
+	Missing bool          `json:"missing,omitempty"`
 	Topics  []string      `json:"topics,omitempty"`
 	Failure *fault.Object `json:"failure,omitempty"`
 }
@@ -53,7 +54,14 @@ func remove(ctx context.Context, env *command.Env, names, topics []string, ifExi
 	var failures []error
 	for _, name := range names {
 		d := deleted{Group: name, Topics: topics}
-		if err := removeOne(ctx, client, name, topics, ifExists); err != nil {
+		err := removeOne(ctx, client, name, topics)
+		if errors.Is(err, errMissing) && ifExists {
+			d.Missing, err = true, nil
+		}
+		if errors.Is(err, errMissing) && len(topics) == 0 {
+			err = client.UnknownGroup(ctx, name)
+		}
+		if err != nil {
 			o := fault.ToObject(err)
 			d.Failure = &o
 			failures = append(failures, err)
@@ -71,6 +79,8 @@ func remove(ctx context.Context, env *command.Env, names, topics []string, ifExi
 				env.Notef("%s", strings.TrimSuffix(fault.Text(failures[i]), "\n"))
 				i++
 				continue
+			case d.Missing:
+				err = env.Printf("group %q is not there\n", d.Group)
 			case len(topics) > 0:
 				err = env.Printf("deleted the offsets of group %q for %s\n", d.Group, strings.Join(topics, ", "))
 			default:
@@ -88,7 +98,10 @@ func remove(ctx context.Context, env *command.Env, names, topics []string, ifExi
 	return err
 }
 
-func removeOne(ctx context.Context, client *command.Client, name string, topics []string, ifExists bool) error {
+// errMissing tells that there is nothing to delete.
+var errMissing = errors.New("not there")
+
+func removeOne(ctx context.Context, client *command.Client, name string, topics []string) error {
 	what := fmt.Sprintf("delete group %q", name)
 	if len(topics) == 0 {
 		answers, err := client.Admin.DeleteGroups(ctx, name)
@@ -97,10 +110,7 @@ func removeOne(ctx context.Context, client *command.Client, name string, topics 
 		}
 		switch err := answers[name].Err; {
 		case errors.Is(err, kerr.GroupIDNotFound):
-			if ifExists {
-				return nil
-			}
-			return client.UnknownGroup(ctx, name)
+			return errMissing
 		default:
 			return client.Explain(what, err)
 		}
@@ -113,17 +123,14 @@ func removeOne(ctx context.Context, client *command.Client, name string, topics 
 	set := kadm.TopicsSet{}
 	for _, topic := range topics {
 		if len(offsets[topic]) == 0 {
-			if ifExists {
-				continue
+			return &fault.Error{
+				Primary: fmt.Sprintf("group %q has no offsets of topic %q", name, topic), Cause: errMissing,
+				Hint: fmt.Sprintf("\"leat group describe %s\" shows them", name),
 			}
-			return fault.Failed("group %q has no offsets of topic %q", name, topic).WithHint(`"leat group describe %s" shows them`, name)
 		}
 		for p := range offsets[topic] {
 			set.Add(topic, p)
 		}
-	}
-	if len(set) == 0 {
-		return nil
 	}
 	answers, err := client.Admin.DeleteOffsets(ctx, name, set)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"leat.dev/internal/cli/command"
@@ -56,7 +57,7 @@ func (e Encoding) Decode(text []byte) ([]byte, error) {
 		out := make([]byte, hex.DecodedLen(len(text)))
 		n, err := hex.Decode(out, text)
 		if err != nil {
-			return nil, fmt.Errorf("not valid hex: %w", err)
+			return nil, fmt.Errorf("not valid hex: %s", strings.TrimPrefix(err.Error(), "encoding/hex: "))
 		}
 		return out[:n], nil
 	case JSON:

@@ -1,0 +1,100 @@
+// Package shell runs command lines against a fresh broker, as a person at a terminal would: the one program is built
+// once, a broker is started with it, and commands run in a directory of their own with the program on their path.
+// The script tests and the user guide stand on it. It owns no goroutine; the broker's belongs to launch.
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"leat.dev/test/launch"
+)
+
+// commandLimit is how long one command may take.
+const commandLimit = time.Minute
+
+// Build builds the program into a directory and makes launch use it.
+func Build(ctx context.Context, dir string) error {
+	root, err := launch.Root()
+	if err != nil {
+		return err
+	}
+	bin := filepath.Join(dir, "leat")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, "./cmd/leat")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build ./cmd/leat: %w\n%s", err, out)
+	}
+	return os.Setenv("LEAT", bin)
+}
+
+// Session is a broker and a directory to work in.
+type Session struct {
+	Broker *launch.Broker
+	Work   string
+	data   string
+	shell  string
+}
+
+// New starts a broker of a kind (launch.Leat or launch.Kafka) below dir. Commands are run by the given shell with the
+// option that stops at the first error, if there is one.
+func New(ctx context.Context, kind, dir, shell string) (*Session, error) {
+	data := filepath.Join(dir, "data")
+	b, err := launch.New(ctx, launch.Spec{
+		Kind: kind, Dir: filepath.Join(dir, "broker"), Data: data,
+		Props: map[string]string{"group.initial.rebalance.delay.ms": "0"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{Broker: b, Work: filepath.Join(dir, "work"), data: data, shell: shell}
+	if err := os.MkdirAll(s.Work, 0o750); err != nil {
+		return nil, err
+	}
+	if _, err := b.Start(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Restart kills the broker and starts it again on the same data.
+func (s *Session) Restart(ctx context.Context) error {
+	if err := s.Broker.Kill(); err != nil {
+		return err
+	}
+	_, err := s.Broker.Start(ctx)
+	return err
+}
+
+// Run runs a command line and returns what it wrote, to both streams, and its exit code.
+func (s *Session) Run(ctx context.Context, line string) (output string, code int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, commandLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.shell, "-c", line)
+	cmd.Dir = s.Work
+	for _, kv := range os.Environ() {
+		if !strings.HasPrefix(kv, "LEAT") && !strings.HasPrefix(kv, "PATH=") && !strings.HasPrefix(kv, "TZ=") {
+			cmd.Env = append(cmd.Env, kv)
+		}
+	}
+	cmd.Env = append(cmd.Env,
+		"PATH="+filepath.Dir(os.Getenv("LEAT"))+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"LEAT_BOOTSTRAP_SERVERS="+s.Broker.Addr(), "DATA="+s.data, "TZ=UTC")
+	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		return string(out), -1, fmt.Errorf("%q did not end within %s", line, commandLimit)
+	}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return string(out), exit.ExitCode(), nil
+	}
+	return string(out), 0, err
+}
+
+// Close ends the broker.
+func (s *Session) Close() error { return s.Broker.Kill() }
