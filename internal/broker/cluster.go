@@ -283,7 +283,7 @@ func (b *Broker) groupOptions() coordinator.Options {
 			return 0
 		},
 		CreateTopic: b.createOffsetsTopic,
-		NewUUID:     randomUUID,
+		Random:      rand.Reader,
 		Metrics:     b.metrics.groupMetrics(),
 	}
 }

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
 	"sync"
@@ -110,6 +111,17 @@ func (g *Groups) settings() group.Settings {
 	s := g.o.Settings()
 	s.MaxRecordBytes = min(s.MaxRecordBytes, g.o.BatchBytes-batchOverhead)
 	return s
+}
+
+// newUUID makes what member ids end in, in the form that Kafka gives it.
+func (g *Groups) newUUID() string {
+	var b [16]byte
+	if _, err := io.ReadFull(g.o.Random, b[:]); err != nil {
+		panic(fmt.Sprintf("the random source failed: %v", err)) // as crypto/rand does itself
+	}
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // led returns the current shards in order of partition.

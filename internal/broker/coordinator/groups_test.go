@@ -57,7 +57,6 @@ func (b *bench) count(what string) int {
 
 func newBench(t *testing.T, partitions int) *bench {
 	b := &bench{t: t, partitions: int32(partitions), counts: map[string]int{}}
-	uuids := 0
 	b.Groups = New(Options{
 		Clock:  clock.System,
 		Logger: slog.New(slog.DiscardHandler),
@@ -69,7 +68,7 @@ func newBench(t *testing.T, partitions int) *bench {
 		},
 		Partitions:  func() int32 { return b.partitions },
 		CreateTopic: func(context.Context) error { b.partitions = int32(partitions); return nil },
-		NewUUID:     func() string { uuids++; return fmt.Sprint(uuids) },
+		Random:      &counting{},
 		Metrics: &Metrics{
 			Groups:  b.add,
 			Offsets: func(delta int) { b.add("offsets", delta) },
@@ -81,6 +80,22 @@ func newBench(t *testing.T, partitions int) *bench {
 	}
 	t.Cleanup(b.Close)
 	return b
+}
+
+// counting is a random source whose bytes count up.
+type counting struct {
+	mu sync.Mutex
+	n  byte
+}
+
+func (c *counting) Read(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range p {
+		c.n++
+		p[i] = c.n
+	}
+	return len(p), nil
 }
 
 // lead takes all partitions and waits until they are loaded.
@@ -257,6 +272,7 @@ func TestFailureReachesParkedMembers(t *testing.T) {
 		ctx := t.Context()
 		first := b.JoinGroup(ctx, group.Client{ID: "a"}, join(3, "g", ""))
 		expect(t, first.ErrorCode, 0, "join")
+		expect(t, first.MemberID, "a-01020304-0506-4708-890a-0b0c0d0e0f10", "member id")
 		second := async(func() int16 { return b.JoinGroup(ctx, group.Client{ID: "b"}, join(3, "g", "")).ErrorCode })
 		isWaiting(t, second, "a member joining a stable group")
 		b.logs[0].failAppends(kerr.KafkaStorageError)

@@ -28,7 +28,7 @@ func (s *shard) load() error {
 		return errStopped
 	}
 	began := s.g.o.Clock.Now()
-	l := loader{core: group.New(s.g.settings(), s.g.o.NewUUID)}
+	l := loader{core: group.New(s.g.settings(), s.g.newUUID)}
 	start, end := s.log.StartOffset(), s.log.EndOffset()
 	l.next = start
 	for l.next < end {

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"time"
 
@@ -63,8 +64,8 @@ type Options struct {
 	// applied it; creating an existing topic is no error.
 	CreateTopic func(context.Context) error
 
-	// NewUUID makes the random part of member ids.
-	NewUUID func() string
+	// Random is the source of member ids; shards read it concurrently.
+	Random io.Reader
 	// Metrics may be nil.
 	Metrics *Metrics
 }
