@@ -5,6 +5,7 @@ package config
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -161,6 +162,7 @@ func complete(env *command.Env, settings func(name string) string) command.Compl
 				out = append(out, settings(c.Name))
 			}
 		}
+		slices.Sort(out)
 		return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	}
 }
