@@ -41,8 +41,8 @@ func oneRecord(value uint64) []byte {
 	return raw
 }
 
-// readAll reads a partition from its start to its high watermark.
-func readAll(ctx context.Context, cl *kgo.Client, partition int32) (linearOutput, error) {
+// readAll reads a partition from its start to its high watermark, and returns its values in order as well.
+func readAll(ctx context.Context, cl *kgo.Client, partition int32) (linearOutput, []uint64, error) {
 	req := kmsg.NewPtrFetchRequest()
 	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = 0, 0, 64<<20
 	req.SessionEpoch = -1
@@ -54,45 +54,45 @@ func readAll(ctx context.Context, cl *kgo.Client, partition int32) (linearOutput
 	req.Topics = append(req.Topics, topic)
 	resp, err := node(cl).Request(ctx, &pinned{req, 11})
 	if err != nil {
-		return linearOutput{}, err
+		return linearOutput{}, nil, err
 	}
 	fetched := resp.(*kmsg.FetchResponse)
 	if len(fetched.Topics) == 0 || len(fetched.Topics[0].Partitions) == 0 {
-		return linearOutput{}, errors.New("no partition in the answer")
+		return linearOutput{}, nil, errors.New("no partition in the answer")
 	}
 	p := fetched.Topics[0].Partitions[0]
 	if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-		return linearOutput{}, err
+		return linearOutput{}, nil, err
 	}
 	return chainOf(p.RecordBatches)
 }
 
 // chainOf folds a run of uncompressed one-record batches. A whole small log always fits an answer.
-func chainOf(raw []byte) (linearOutput, error) {
-	var out linearOutput
+func chainOf(raw []byte) (out linearOutput, values []uint64, err error) {
 	for len(raw) > 0 {
 		var batch kmsg.RecordBatch
 		if len(raw) < 61 {
-			return out, errors.New("a batch is cut")
+			return out, values, errors.New("a batch is cut")
 		}
 		size := 12 + int(binary.BigEndian.Uint32(raw[8:]))
 		if size > len(raw) {
-			return out, errors.New("a batch is cut")
+			return out, values, errors.New("a batch is cut")
 		}
 		if err := batch.ReadFrom(raw[:size]); err != nil {
-			return out, err
+			return out, values, err
 		}
 		var record kmsg.Record
 		if err := record.ReadFrom(batch.Records); err != nil {
-			return out, err
+			return out, values, err
 		}
 		if batch.FirstOffset != out.length || len(record.Value) != 8 {
-			return out, fmt.Errorf("offset %d after %d records", batch.FirstOffset, out.length)
+			return out, values, fmt.Errorf("offset %d after %d records", batch.FirstOffset, out.length)
 		}
-		out = linearOutput{length: out.length + 1, chain: link(out.chain, binary.BigEndian.Uint64(record.Value))}
+		value := binary.BigEndian.Uint64(record.Value)
+		out, values = linearOutput{length: out.length + 1, chain: link(out.chain, value)}, append(values, value)
 		raw = raw[size:]
 	}
-	return out, nil
+	return out, values, nil
 }
 
 func endOffset(ctx context.Context, cl *kgo.Client, partition int32) (linearOutput, error) {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -100,7 +101,7 @@ func (b *Broker) Start(ctx context.Context) (time.Duration, error) {
 	defer logFile.Close() // the child has its own descriptor
 	cmd := exec.Command(name, args...)
 	cmd.Dir = b.spec.Dir
-	cmd.Env = append(os.Environ(), b.spec.Env...)
+	cmd.Env = append(environment(), b.spec.Env...)
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	begin := time.Now()
@@ -115,6 +116,11 @@ func (b *Broker) Start(ctx context.Context) (time.Duration, error) {
 		return 0, fmt.Errorf("%s did not become ready: %w\n%s", b.spec.Kind, err, b.LogTail(20))
 	}
 	return time.Since(begin), nil
+}
+
+// environment is ours without LEAT_…, which the program reads as settings and the tests use for themselves.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "LEAT_") })
 }
 
 // awaitReady asks until the broker answers Metadata. A millisecond between tries: start-up is measured with it.

@@ -28,6 +28,7 @@ public class Job {
         } catch (Throwable t) {
             failed = true;
             t.printStackTrace();
+            if (t.getCause() != null) t.getCause().printStackTrace();
             System.out.println(("FAIL " + name + ": " + t).replace('\n', ' '));
         }
     }
