@@ -3,6 +3,8 @@ package group
 import (
 	"slices"
 	"time"
+
+	"leat.dev/internal/coord"
 )
 
 // State is the state of a classic group.
@@ -43,7 +45,7 @@ type classic struct {
 
 	// pending are member ids handed out with MEMBER_ID_REQUIRED, each with the
 	// timer that drops it. They hold up the completion of a rebalance.
-	pending map[string]*timer
+	pending map[string]*coord.Timer
 	// pendingSync are the members that have not synced in this generation.
 	pendingSync map[string]struct{}
 	waiting     int            // members with a parked JoinGroup
@@ -54,8 +56,8 @@ type classic struct {
 	subscriptions map[string]struct{}
 
 	newMember        bool // joined since the initial delay was last extended
-	joinTimer        *timer
-	syncTimer        *timer
+	joinTimer        *coord.Timer
+	syncTimer        *coord.Timer
 	initialDelay     time.Duration // what the running join timer waits, first rebalance only
 	initialRemaining time.Duration
 }
@@ -73,7 +75,7 @@ type member struct {
 	isNew            bool // has not completed its first rebalance
 	join             *parked
 	sync             *parked
-	session          *timer
+	session          *coord.Timer
 }
 
 type protocol struct {
@@ -93,12 +95,12 @@ func (s *Shard) newClassic(id string) *classic {
 		stateSince:  s.now.UnixMilli(),
 		byID:        map[string]*member{},
 		byStatic:    map[string]*member{},
-		pending:     map[string]*timer{},
+		pending:     map[string]*coord.Timer{},
 		pendingSync: map[string]struct{}{},
 		supported:   map[string]int{},
 	}
-	g.joinTimer = newTimer(func() { s.onJoinTimer(g) })
-	g.syncTimer = newTimer(func() { s.onSyncTimer(g) })
+	g.joinTimer = coord.NewTimer(func() { s.onJoinTimer(g) })
+	g.syncTimer = coord.NewTimer(func() { s.onSyncTimer(g) })
 	s.groups[id] = g
 	s.counts.Groups[Empty]++
 	return g
@@ -106,13 +108,13 @@ func (s *Shard) newClassic(id string) *classic {
 
 // drop takes a group out of the shard together with its timers.
 func (s *Shard) drop(g *classic) {
-	s.timers.cancel(g.joinTimer)
-	s.timers.cancel(g.syncTimer)
+	s.timers.Cancel(g.joinTimer)
+	s.timers.Cancel(g.syncTimer)
 	for _, m := range g.members {
-		s.timers.cancel(m.session)
+		s.timers.Cancel(m.session)
 	}
 	for _, t := range g.pending {
-		s.timers.cancel(t)
+		s.timers.Cancel(t)
 	}
 	s.counts.Groups[g.state]--
 	delete(s.groups, g.id)
@@ -160,7 +162,7 @@ func (s *Shard) remove(g *classic, id string) {
 			g.waiting--
 		}
 		g.countProtocols(m, -1)
-		s.timers.cancel(m.session)
+		s.timers.Cancel(m.session)
 	}
 	if g.leader == id {
 		g.leader = ""
@@ -169,7 +171,7 @@ func (s *Shard) remove(g *classic, id string) {
 		}
 	}
 	if t := g.pending[id]; t != nil {
-		s.timers.cancel(t)
+		s.timers.Cancel(t)
 		delete(g.pending, id)
 	}
 	delete(g.pendingSync, id)

@@ -5,6 +5,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"leat.dev/internal/coord"
 )
 
 // joining is a JoinGroup on its way through the checks.
@@ -110,7 +112,7 @@ func (s *Shard) joinNew(g *classic, j *joining) {
 	}
 	// The client must come back with the id it was given: a retry of a lost
 	// answer then names the same member instead of making another.
-	t := newTimer(func() {
+	t := coord.NewTimer(func() {
 		s.remove(g, id)
 		s.maybeCompleteJoin(g)
 	})
@@ -159,7 +161,7 @@ func (s *Shard) joinExisting(g *classic, j *joining) {
 
 func (s *Shard) addMember(g *classic, id string, j *joining) {
 	if t := g.pending[id]; t != nil {
-		s.timers.cancel(t)
+		s.timers.Cancel(t)
 		delete(g.pending, id)
 	}
 	m := &member{

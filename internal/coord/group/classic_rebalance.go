@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"leat.dev/internal/coord"
 )
 
 // rebalance starts a rebalance, or completes the running one if nobody is
@@ -20,7 +22,7 @@ func (s *Shard) prepareRebalance(g *classic) {
 	if g.state == CompletingRebalance {
 		s.failSyncs(g, kerr.RebalanceInProgress)
 	}
-	s.timers.cancel(g.syncTimer)
+	s.timers.Cancel(g.syncTimer)
 	first := g.state == Empty
 	s.setState(g, PreparingRebalance)
 	if first {
@@ -68,7 +70,7 @@ func (s *Shard) onJoinTimer(g *classic) {
 
 // completeJoin ends the joining phase with those who came.
 func (s *Shard) completeJoin(g *classic) {
-	s.timers.cancel(g.joinTimer)
+	s.timers.Cancel(g.joinTimer)
 	for _, m := range append([]*member(nil), g.members...) {
 		if m.join == nil && m.instanceID == nil {
 			s.remove(g, m.id)
@@ -136,7 +138,7 @@ func (s *Shard) onSyncTimer(g *classic) {
 // startSession gives a member d to be heard of.
 func (s *Shard) startSession(g *classic, m *member, d time.Duration) {
 	if m.session == nil {
-		m.session = newTimer(func() { s.onSessionEnd(g, m) })
+		m.session = coord.NewTimer(func() { s.onSessionEnd(g, m) })
 	}
 	s.after(m.session, d)
 }

@@ -11,7 +11,7 @@ func (s *Shard) replaceStatic(g *classic, old *member, newID string, j *joining)
 	oldLeader := g.leader
 	s.failJoin(g, old, old.id, kerr.FencedInstanceID)
 	s.failSync(old, kerr.FencedInstanceID)
-	s.timers.cancel(old.session)
+	s.timers.Cancel(old.session)
 
 	m := *old
 	m.id = newID

@@ -18,7 +18,7 @@ func (s *Shard) sync(ev SyncGroup) {
 	}
 	delete(g.pendingSync, m.id)
 	if len(g.pendingSync) == 0 {
-		s.timers.cancel(g.syncTimer)
+		s.timers.Cancel(g.syncTimer)
 	}
 	p := &parked{id: ev.ID, version: ev.Req.Version}
 	if g.state == Stable {
@@ -95,7 +95,7 @@ func (s *Shard) assign(g *classic, assignments []kmsg.SyncGroupRequestGroupAssig
 // not written, and the error says so.
 func (s *Shard) store(g *classic) *kerr.Error {
 	r := EncodeGroup(g.id, g.value())
-	if r.size() > s.settings.MaxRecordBytes {
+	if r.Size() > s.settings.MaxRecordBytes {
 		return kerr.UnknownServerError
 	}
 	s.write(r)

@@ -1,14 +1,19 @@
 package group
 
 import (
-	"time"
-
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"leat.dev/internal/coord"
 )
 
-// RequestID names a request between its event and its reply. The owner chooses
-// it and never reuses one within the life of a shard.
-type RequestID uint64
+// What every coordinator has in common.
+type (
+	RequestID = coord.RequestID
+	Record    = coord.Record
+	LogRecord = coord.LogRecord
+	Reply     = coord.Reply
+	Effects   = coord.Effects
+)
 
 // Event is something that happens to a shard. Requests carry the RequestID their
 // one reply will bear.
@@ -111,21 +116,3 @@ func (TopicsDeleted) event()  {}
 func (Loaded) event()         {}
 func (Tick) event()           {}
 func (Configure) event()      {}
-
-// Reply answers a request. It may leave only when every record returned by this
-// and earlier steps is committed.
-type Reply struct {
-	ID       RequestID
-	Response any
-}
-
-// Effects are what a step wants done.
-type Effects struct {
-	// Records are appended in this order. Those of an OffsetCommit must be
-	// appended in one batch (Atomic); others may be split between batches.
-	Records []Record
-	Atomic  bool
-	Replies []Reply
-	// Wakeup is when the shard wants its next Tick; zero means never.
-	Wakeup time.Time
-}

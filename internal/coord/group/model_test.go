@@ -375,7 +375,7 @@ func (m *model) checkGroup(id string, g *classic) {
 		if g.byID[mem.id] != mem || mem.instanceID != nil && g.byStatic[*mem.instanceID] != mem {
 			m.t.Fatalf("%s: %s is not in the maps", id, mem.id)
 		}
-		if mem.session.index < 0 && mem.join == nil && mem.sync == nil {
+		if !mem.session.Armed() && mem.join == nil && mem.sync == nil {
 			m.t.Fatalf("%s: nothing ends the session of %s", id, mem.id)
 		}
 	}
@@ -388,9 +388,9 @@ func (m *model) checkGroup(id string, g *classic) {
 		m.t.Fatalf("%s: leader %q is no member", id, g.leader)
 	case g.state == Empty && len(g.members) > 0, g.state == Stable && len(g.members) == 0:
 		m.t.Fatalf("%s: %d members in %s", id, len(g.members), g.state)
-	case g.state == PreparingRebalance && g.joinTimer.index < 0:
+	case g.state == PreparingRebalance && !g.joinTimer.Armed():
 		m.t.Fatalf("%s: nothing ends the rebalance", id)
-	case g.state == CompletingRebalance && g.syncTimer.index < 0 && len(g.pendingSync) > 0:
+	case g.state == CompletingRebalance && !g.syncTimer.Armed() && len(g.pendingSync) > 0:
 		m.t.Fatalf("%s: nothing ends the wait for syncs", id)
 	}
 }

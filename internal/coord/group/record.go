@@ -4,15 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"leat.dev/internal/coord"
 )
-
-// Record is one record of __consumer_offsets. A nil Value is a tombstone.
-type Record struct {
-	Key   []byte
-	Value []byte
-}
-
-func (r Record) size() int { return len(r.Key) + len(r.Value) }
 
 // Key types: the int16 that starts every key. Types 3 to 24 belong to consumer,
 // share and streams groups.
@@ -79,20 +73,20 @@ func (UnknownKey) key() {}
 
 // DecodeKey reads a record key. Types it does not know are no error.
 func DecodeKey(b []byte) (Key, error) {
-	r := reader{b: b}
-	typ := r.int16()
+	r := coord.Reader{B: b}
+	typ := r.Int16()
 	var k Key
 	switch {
-	case r.bad:
+	case r.Bad:
 		return nil, fmt.Errorf("%w: key of %d bytes", ErrMalformed, len(b))
 	case typ == keyOffsetCommitV0 || typ == keyOffsetCommit:
-		k = OffsetKey{Group: r.string(), Topic: r.string(), Partition: r.int32()}
+		k = OffsetKey{Group: r.String(), Topic: r.String(), Partition: r.Int32()}
 	case typ == keyGroupMetadata:
-		k = GroupKey{Group: r.string()}
+		k = GroupKey{Group: r.String()}
 	default:
 		return UnknownKey{Type: typ}, nil
 	}
-	if !r.done() {
+	if !r.Done() {
 		return nil, fmt.Errorf("%w: key of type %d", ErrMalformed, typ)
 	}
 	return k, nil
@@ -100,31 +94,31 @@ func DecodeKey(b []byte) (Key, error) {
 
 // DecodeOffsetValue reads an OffsetCommit value, versions 0 to 4.
 func DecodeOffsetValue(b []byte) (OffsetValue, error) {
-	r := reader{b: b}
-	version := r.int16()
+	r := coord.Reader{B: b}
+	version := r.Int16()
 	v := OffsetValue{LeaderEpoch: -1, ExpireTimestamp: -1}
 	if version < 0 || version > 4 {
 		return v, fmt.Errorf("%w: offset value version %d", ErrMalformed, version)
 	}
-	r.compact = version >= 4
-	v.Offset = r.int64()
+	r.Compact = version >= 4
+	v.Offset = r.Int64()
 	if version >= 3 {
-		v.LeaderEpoch = r.int32()
+		v.LeaderEpoch = r.Int32()
 	}
-	v.Metadata = r.string()
-	v.CommitTimestamp = r.int64()
+	v.Metadata = r.String()
+	v.CommitTimestamp = r.Int64()
 	if version == 1 {
-		v.ExpireTimestamp = r.int64()
+		v.ExpireTimestamp = r.Int64()
 	}
-	r.tags(func(tag uint64, field []byte) {
+	r.Tags(func(tag uint64, field []byte) {
 		if tag == 0 {
 			if len(field) != len(v.TopicID) {
-				r.bad = true
+				r.Bad = true
 			}
 			copy(v.TopicID[:], field)
 		}
 	})
-	if !r.done() {
+	if !r.Done() {
 		return v, fmt.Errorf("%w: offset value version %d", ErrMalformed, version)
 	}
 	return v, nil
@@ -132,50 +126,50 @@ func DecodeOffsetValue(b []byte) (OffsetValue, error) {
 
 // DecodeGroupValue reads a GroupMetadata value, versions 0 to 4.
 func DecodeGroupValue(b []byte) (GroupValue, error) {
-	r := reader{b: b}
-	version := r.int16()
+	r := coord.Reader{B: b}
+	version := r.Int16()
 	v := GroupValue{StateTimestamp: -1}
 	if version < 0 || version > 4 {
 		return v, fmt.Errorf("%w: group value version %d", ErrMalformed, version)
 	}
-	r.compact = version >= 4
-	v.ProtocolType = r.string()
-	v.Generation = r.int32()
-	v.Protocol = r.nullableString()
-	v.Leader = r.nullableString()
+	r.Compact = version >= 4
+	v.ProtocolType = r.String()
+	v.Generation = r.Int32()
+	v.Protocol = r.NullableString()
+	v.Leader = r.NullableString()
 	if version >= 2 {
-		v.StateTimestamp = r.int64()
+		v.StateTimestamp = r.Int64()
 	}
 	// A member takes at least 16 bytes, so a claimed count beyond the bytes
 	// left is a lie and must not allocate.
-	n := r.arrayLen(16)
+	n := r.ArrayLen(16)
 	if n > 0 {
 		v.Members = make([]MemberValue, 0, n)
 	}
 	for range n {
 		v.Members = append(v.Members, decodeMember(&r, version))
 	}
-	r.tags(nil)
-	if !r.done() {
+	r.Tags(nil)
+	if !r.Done() {
 		return v, fmt.Errorf("%w: group value version %d", ErrMalformed, version)
 	}
 	return v, nil
 }
 
-func decodeMember(r *reader, version int16) MemberValue {
-	m := MemberValue{ID: r.string(), RebalanceTimeoutMillis: -1}
+func decodeMember(r *coord.Reader, version int16) MemberValue {
+	m := MemberValue{ID: r.String(), RebalanceTimeoutMillis: -1}
 	if version >= 3 {
-		m.InstanceID = r.nullableString()
+		m.InstanceID = r.NullableString()
 	}
-	m.ClientID = r.string()
-	m.ClientHost = r.string()
+	m.ClientID = r.String()
+	m.ClientHost = r.String()
 	if version >= 1 {
-		m.RebalanceTimeoutMillis = r.int32()
+		m.RebalanceTimeoutMillis = r.Int32()
 	}
-	m.SessionTimeoutMillis = r.int32()
-	m.Subscription = r.bytes()
-	m.Assignment = r.bytes()
-	r.tags(nil)
+	m.SessionTimeoutMillis = r.Int32()
+	m.Subscription = r.Bytes()
+	m.Assignment = r.Bytes()
+	r.Tags(nil)
 	return m
 }
 

@@ -2,13 +2,6 @@ package group
 
 import "time"
 
-// LogRecord is a record read back from the log.
-type LogRecord struct {
-	Offset     int64
-	ProducerID int64 // of a transactional batch, else -1
-	Key, Value []byte
-}
-
 // Replay applies a record of the log, in log order, before the Loaded event. Types
 // of other kinds of group are skipped. The record's bytes are not kept.
 func (s *Shard) Replay(r LogRecord) error {

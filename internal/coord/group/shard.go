@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"leat.dev/internal/coord"
 )
 
 // Shard is the state machine of one partition of __consumer_offsets. It is not
@@ -15,8 +17,8 @@ type Shard struct {
 
 	groups  map[string]group
 	offsets offsetStore
-	timers  timers
-	cleanup *timer
+	timers  coord.Timers
+	cleanup *coord.Timer
 	counts  Counts
 
 	// nextOrder numbers records in log order. While replaying it follows log
@@ -75,7 +77,7 @@ func New(settings Settings, newUUID func() string) *Shard {
 		groups:   map[string]group{},
 		offsets:  newOffsetStore(),
 	}
-	s.cleanup = newTimer(s.onCleanup)
+	s.cleanup = coord.NewTimer(s.onCleanup)
 	return s
 }
 
@@ -115,13 +117,13 @@ func (s *Shard) Step(now time.Time, ev Event) Effects {
 	case Loaded:
 		s.loaded()
 	case Tick:
-		s.timers.fireDue(now)
+		s.timers.FireDue(now)
 	case Configure:
 		s.settings = ev.Settings
 	default:
 		panic(fmt.Sprintf("group: unknown event %T", ev))
 	}
-	s.fx.Wakeup = s.timers.next()
+	s.fx.Wakeup = s.timers.Next()
 	fx := s.fx
 	s.fx = Effects{}
 	return fx
@@ -138,7 +140,7 @@ func (s *Shard) write(r Record) int64 {
 	return s.nextOrder - 1
 }
 
-func (s *Shard) after(t *timer, d time.Duration) { s.timers.set(t, s.now.Add(d)) }
+func (s *Shard) after(t *coord.Timer, d time.Duration) { s.timers.Set(t, s.now.Add(d)) }
 
 // classic returns a classic group, nil if the id is unknown or another kind's.
 func (s *Shard) classic(id string) *classic {

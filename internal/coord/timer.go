@@ -1,28 +1,30 @@
-package group
+package coord
 
 import (
 	"container/heap"
 	"time"
 )
 
-// timer is one pending deadline. It belongs to a member or a group, which cancels
-// it when it goes.
-type timer struct {
+// Timer is one pending deadline. It belongs to something that cancels it when it
+// goes.
+type Timer struct {
 	at    time.Time
 	seq   uint64 // ties fire in the order they were set
 	index int    // position in the heap, -1 when not set
 	fire  func()
 }
 
-// timers is the shard's set of deadlines.
-type timers struct {
+// Timers is a state machine's set of deadlines. The zero value is empty.
+type Timers struct {
 	heap timerHeap
 	seq  uint64
 }
 
-func newTimer(fire func()) *timer { return &timer{index: -1, fire: fire} }
+// NewTimer returns a timer that is not set.
+func NewTimer(fire func()) *Timer { return &Timer{index: -1, fire: fire} }
 
-func (ts *timers) set(t *timer, at time.Time) {
+// Set gives the timer a deadline, in place of any it had.
+func (ts *Timers) Set(t *Timer, at time.Time) {
 	ts.seq++
 	t.at, t.seq = at, ts.seq
 	if t.index < 0 {
@@ -32,23 +34,27 @@ func (ts *timers) set(t *timer, at time.Time) {
 	}
 }
 
-func (ts *timers) cancel(t *timer) {
+// Armed tells whether the timer is set.
+func (t *Timer) Armed() bool { return t.index >= 0 }
+
+// Cancel takes the deadline away; t may be nil.
+func (ts *Timers) Cancel(t *Timer) {
 	if t != nil && t.index >= 0 {
 		heap.Remove(&ts.heap, t.index)
 	}
 }
 
-// next returns the earliest deadline, zero if there is none.
-func (ts *timers) next() time.Time {
+// Next returns the earliest deadline, zero if there is none.
+func (ts *Timers) Next() time.Time {
 	if len(ts.heap) == 0 {
 		return time.Time{}
 	}
 	return ts.heap[0].at
 }
 
-// fireDue fires everything due at now. A timer set meanwhile for now or earlier
+// FireDue fires everything due at now. A timer set meanwhile for now or earlier
 // waits for the next Tick, so that a step always ends.
-func (ts *timers) fireDue(now time.Time) {
+func (ts *Timers) FireDue(now time.Time) {
 	last := ts.seq
 	for len(ts.heap) > 0 {
 		t := ts.heap[0]
@@ -60,7 +66,7 @@ func (ts *timers) fireDue(now time.Time) {
 	}
 }
 
-type timerHeap []*timer
+type timerHeap []*Timer
 
 func (h timerHeap) Len() int { return len(h) }
 
@@ -77,7 +83,7 @@ func (h timerHeap) Swap(i, j int) {
 }
 
 func (h *timerHeap) Push(x any) {
-	t := x.(*timer)
+	t := x.(*Timer)
 	t.index = len(*h)
 	*h = append(*h, t)
 }
