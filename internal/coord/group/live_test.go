@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"leat.dev/internal/coord/script"
 )
 
 // TestLive runs the scripts of testdata/live against the broker at
@@ -77,15 +79,15 @@ func createOffsetsTopic(t *testing.T, addr string) {
 }
 
 func runLive(t *testing.T, addr, text string) {
-	blocks, _ := parseScript(t, text)
+	blocks, _ := script.Parse(text)
 	w := &liveWorld{t: t, addr: addr, suffix: fmt.Sprintf(".%d", time.Now().UnixNano()), replies: make(chan liveReply, 100), uuids: map[string]string{}}
 	for _, b := range blocks {
-		c := parseCommand(b.command)
-		if c.verb == "settings" {
+		c := parseCommand(b.Command)
+		if c.Verb == "settings" {
 			continue
 		}
 		var want []string
-		for line := range strings.Lines(b.expect) {
+		for line := range strings.Lines(b.Expect) {
 			line = strings.TrimSpace(timePrefix.ReplaceAllString(line, ""))
 			if !strings.HasPrefix(line, "append ") {
 				want = append(want, line)
@@ -94,7 +96,7 @@ func runLive(t *testing.T, addr, text string) {
 		got := w.do(c, want)
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
-			t.Errorf("%s\nthe broker:\n  %s\nthe script:\n  %s", b.command, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+			t.Errorf("%s\nthe broker:\n  %s\nthe script:\n  %s", b.Command, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
 		}
 	}
 }
@@ -126,8 +128,8 @@ type liveWorld struct {
 func (w *liveWorld) do(c command, want []string) []string {
 	var got []string
 	parked := false
-	if c.verb == "advance" {
-		d, err := time.ParseDuration(c.arg(0))
+	if c.Verb == "advance" {
+		d, err := time.ParseDuration(c.Arg(0))
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -235,7 +237,7 @@ func (w *liveWorld) realID(id string) string {
 
 func (w *liveWorld) send(id int, c command, req kmsg.Request) {
 	w.localize(req)
-	resp, err := roundTrip(w.addr, c.str("client", "c"), req)
+	resp, err := roundTrip(w.addr, c.Str("client", "c"), req)
 	w.replies <- liveReply{id, resp, err}
 }
 

@@ -13,42 +13,42 @@ import (
 // request builds the message of a request verb; both the state machine and, in
 // live scripts, Apache Kafka are driven by it. Nil for other verbs.
 func (c command) request() kmsg.Request {
-	switch c.verb {
+	switch c.Verb {
 	case "join":
 		return c.joinRequest()
 	case "sync":
 		return c.syncRequest()
 	case "heartbeat":
 		r := kmsg.NewPtrHeartbeatRequest()
-		r.Version = int16(c.int("v", 4))
-		r.Group, r.MemberID = c.arg(0), c.arg(1)
-		r.Generation = int32(c.int("gen", 1))
-		r.InstanceID = c.ptr("instance")
+		r.Version = int16(c.Int("v", 4))
+		r.Group, r.MemberID = c.Arg(0), c.Arg(1)
+		r.Generation = int32(c.Int("gen", 1))
+		r.InstanceID = c.Ptr("instance")
 		return r
 	case "leave":
 		return c.leaveRequest()
 	case "describe":
 		r := kmsg.NewPtrDescribeGroupsRequest()
-		r.Version = int16(c.int("v", 6))
-		for i := range c.args {
-			r.Groups = append(r.Groups, c.arg(i))
+		r.Version = int16(c.Int("v", 6))
+		for i := range c.Args {
+			r.Groups = append(r.Groups, c.Arg(i))
 		}
 		return r
 	case "list":
 		r := kmsg.NewPtrListGroupsRequest()
 		r.Version = 5
-		if s := c.str("states", ""); s != "" {
+		if s := c.Str("states", ""); s != "" {
 			r.StatesFilter = strings.Split(s, ",")
 		}
-		if s := c.str("types", ""); s != "" {
+		if s := c.Str("types", ""); s != "" {
 			r.TypesFilter = strings.Split(s, ",")
 		}
 		return r
 	case "delete":
 		r := kmsg.NewPtrDeleteGroupsRequest()
 		r.Version = 2
-		for i := range c.args {
-			r.Groups = append(r.Groups, c.arg(i))
+		for i := range c.Args {
+			r.Groups = append(r.Groups, c.Arg(i))
 		}
 		return r
 	case "commit":
@@ -57,7 +57,7 @@ func (c command) request() kmsg.Request {
 		return c.fetchRequest()
 	case "offset-delete":
 		r := kmsg.NewPtrOffsetDeleteRequest()
-		r.Group = c.arg(0)
+		r.Group = c.Arg(0)
 		for _, tp := range c.partitions(1) {
 			if n := len(r.Topics); n == 0 || r.Topics[n-1].Topic != tp.topic {
 				t := kmsg.NewOffsetDeleteRequestTopic()
@@ -75,19 +75,19 @@ func (c command) request() kmsg.Request {
 }
 
 func (c command) millis(name string, missing time.Duration) int32 {
-	return int32(c.duration(name, missing).Milliseconds())
+	return int32(c.Duration(name, missing).Milliseconds())
 }
 
 // joinRequest: join GROUP [MEMBER] client= v= instance= type= protos=range:a+b,sticky:a
 func (c command) joinRequest() kmsg.Request {
 	r := kmsg.NewPtrJoinGroupRequest()
-	r.Version = int16(c.int("v", 9))
-	r.Group, r.MemberID = c.arg(0), c.arg(1)
+	r.Version = int16(c.Int("v", 9))
+	r.Group, r.MemberID = c.Arg(0), c.Arg(1)
 	r.SessionTimeoutMillis = c.millis("session", 10*time.Second)
 	r.RebalanceTimeoutMillis = c.millis("rebalance", 60*time.Second)
-	r.InstanceID = c.ptr("instance")
-	r.ProtocolType = c.str("type", "consumer")
-	for _, p := range strings.FieldsFunc(c.str("protos", "range:t"), func(r rune) bool { return r == ',' }) {
+	r.InstanceID = c.Ptr("instance")
+	r.ProtocolType = c.Str("type", "consumer")
+	for _, p := range strings.FieldsFunc(c.Str("protos", "range:t"), func(r rune) bool { return r == ',' }) {
 		name, topics, _ := strings.Cut(p, ":")
 		jp := kmsg.NewJoinGroupRequestProtocol()
 		jp.Name, jp.Metadata = name, subscription(strings.Split(topics, "+")...)
@@ -112,18 +112,18 @@ func subscription(topics ...string) []byte {
 // syncRequest: sync GROUP MEMBER gen= v= instance= type= proto= assign=MEMBER:BYTES,...
 func (c command) syncRequest() kmsg.Request {
 	r := kmsg.NewPtrSyncGroupRequest()
-	r.Version = int16(c.int("v", 5))
-	r.Group, r.MemberID = c.arg(0), c.arg(1)
-	r.Generation = int32(c.int("gen", 1))
-	r.InstanceID = c.ptr("instance")
+	r.Version = int16(c.Int("v", 5))
+	r.Group, r.MemberID = c.Arg(0), c.Arg(1)
+	r.Generation = int32(c.Int("gen", 1))
+	r.InstanceID = c.Ptr("instance")
 	if r.Version >= 5 {
-		typ, proto := c.str("type", "consumer"), c.str("proto", "range")
+		typ, proto := c.Str("type", "consumer"), c.Str("proto", "range")
 		r.ProtocolType, r.Protocol = &typ, &proto
 		if typ == "null" {
 			r.ProtocolType = nil
 		}
 	}
-	for _, a := range strings.FieldsFunc(c.str("assign", ""), func(r rune) bool { return r == ',' }) {
+	for _, a := range strings.FieldsFunc(c.Str("assign", ""), func(r rune) bool { return r == ',' }) {
 		id, bytes, _ := strings.Cut(a, ":")
 		ga := kmsg.NewSyncGroupRequestGroupAssignment()
 		ga.MemberID, ga.MemberAssignment = id, []byte(bytes)
@@ -136,11 +136,11 @@ func (c command) syncRequest() kmsg.Request {
 // instance alone
 func (c command) leaveRequest() kmsg.Request {
 	r := kmsg.NewPtrLeaveGroupRequest()
-	r.Version = int16(c.int("v", 5))
-	r.Group = c.arg(0)
-	for i := 1; i < len(c.args); i++ {
+	r.Version = int16(c.Int("v", 5))
+	r.Group = c.Arg(0)
+	for i := 1; i < len(c.Args); i++ {
 		m := kmsg.NewLeaveGroupRequestMember()
-		id, instance, ok := strings.Cut(c.args[i], "@")
+		id, instance, ok := strings.Cut(c.Args[i], "@")
 		m.MemberID = id
 		if ok {
 			m.InstanceID = &instance
@@ -154,7 +154,7 @@ func (c command) leaveRequest() kmsg.Request {
 // partitions reads arguments of the form topic-partition.
 func (c command) partitions(from int) []topicPartition {
 	var all []topicPartition
-	for _, a := range c.args[from:] {
+	for _, a := range c.Args[from:] {
 		topic, partition, _ := strings.Cut(a, "-")
 		n, err := strconv.Atoi(partition)
 		if err != nil {
@@ -169,27 +169,27 @@ func (c command) partitions(from int) []topicPartition {
 // metadata= retention= id=
 func (c command) commitRequest() kmsg.Request {
 	r := kmsg.NewPtrOffsetCommitRequest()
-	r.Version = int16(c.int("v", 9))
-	r.Group = c.arg(0)
-	r.MemberID = c.str("member", "")
-	r.Generation = int32(c.int("gen", -1))
-	r.InstanceID = c.ptr("instance")
+	r.Version = int16(c.Int("v", 9))
+	r.Group = c.Arg(0)
+	r.MemberID = c.Str("member", "")
+	r.Generation = int32(c.Int("gen", -1))
+	r.InstanceID = c.Ptr("instance")
 	r.RetentionTimeMillis = -1
-	if d := c.duration("retention", -1); d >= 0 {
+	if d := c.Duration("retention", -1); d >= 0 {
 		r.RetentionTimeMillis = d.Milliseconds()
 	}
 	for _, tp := range c.partitions(1) {
 		if n := len(r.Topics); n == 0 || r.Topics[n-1].Topic != tp.topic {
 			t := kmsg.NewOffsetCommitRequestTopic()
-			t.Topic, t.TopicID = tp.topic, topicID(c.int("id", 0))
+			t.Topic, t.TopicID = tp.topic, topicID(c.Int("id", 0))
 			r.Topics = append(r.Topics, t)
 		}
 		p := kmsg.NewOffsetCommitRequestTopicPartition()
 		p.Partition = tp.partition
-		p.Offset = c.int("offset", 1)
-		p.LeaderEpoch = int32(c.int("epoch", -1))
-		p.Metadata = c.ptr("metadata")
-		if n := c.int("metadata-bytes", 0); n > 0 {
+		p.Offset = c.Int("offset", 1)
+		p.LeaderEpoch = int32(c.Int("epoch", -1))
+		p.Metadata = c.Ptr("metadata")
+		if n := c.Int("metadata-bytes", 0); n > 0 {
 			s := strings.Repeat("m", int(n))
 			p.Metadata = &s
 		}
@@ -210,13 +210,13 @@ func topicID(n int64) [16]byte {
 func (c command) fetchRequest() kmsg.Request {
 	r := kmsg.NewPtrOffsetFetchRequest()
 	r.Version = 9
-	r.RequireStable = c.str("stable", "") == "true"
+	r.RequireStable = c.Str("stable", "") == "true"
 	g := kmsg.NewOffsetFetchRequestGroup()
-	g.Group = c.arg(0)
+	g.Group = c.Arg(0)
 	g.MemberEpoch = -1
 	for _, tp := range c.partitions(1) {
 		t := kmsg.NewOffsetFetchRequestGroupTopic()
-		t.Topic, t.TopicID = tp.topic, topicID(c.int("id", 0))
+		t.Topic, t.TopicID = tp.topic, topicID(c.Int("id", 0))
 		t.Partitions = []int32{tp.partition}
 		g.Topics = append(g.Topics, t)
 	}

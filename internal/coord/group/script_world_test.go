@@ -76,11 +76,11 @@ func (w *world) do(c command) string {
 		}
 		return w.out.String()
 	}
-	switch c.verb {
+	switch c.Verb {
 	case "settings":
 		w.configure(c)
 	case "advance":
-		d, err := time.ParseDuration(c.arg(0))
+		d, err := time.ParseDuration(c.Arg(0))
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -94,7 +94,7 @@ func (w *world) do(c command) string {
 		w.parked = map[RequestID]bool{}
 		w.open()
 	case "topic-deleted":
-		w.step(TopicsDeleted{Topics: []Topic{{Name: c.arg(0), ID: topicID(c.int("id", 0))}}})
+		w.step(TopicsDeleted{Topics: []Topic{{Name: c.Arg(0), ID: topicID(c.Int("id", 0))}}})
 	case "counts":
 		counts := w.shard.Counts()
 		for st, n := range counts.Groups {
@@ -106,7 +106,7 @@ func (w *world) do(c command) string {
 	case "log":
 		w.writeLog(c)
 	default:
-		w.t.Fatalf("unknown verb %q", c.verb)
+		w.t.Fatalf("unknown verb %q", c.Verb)
 	}
 	return w.out.String()
 }
@@ -114,20 +114,20 @@ func (w *world) do(c command) string {
 // writeLog puts records into the log as somebody else wrote them; a restart makes
 // the shard read them.
 func (w *world) writeLog(c command) {
-	r := LogRecord{Offset: int64(len(w.log)), ProducerID: c.int("pid", -1)}
-	switch kind := c.arg(0); kind {
+	r := LogRecord{Offset: int64(len(w.log)), ProducerID: c.Int("pid", -1)}
+	switch kind := c.Arg(0); kind {
 	case "offset":
 		tp := c.partitions(2)[0]
-		rec := EncodeOffset(OffsetKey{c.arg(1), tp.topic, tp.partition}, OffsetValue{Offset: c.int("offset", 1),
+		rec := EncodeOffset(OffsetKey{c.Arg(1), tp.topic, tp.partition}, OffsetValue{Offset: c.Int("offset", 1),
 			LeaderEpoch: -1, ExpireTimestamp: -1, CommitTimestamp: w.now.UnixMilli()})
 		r.Key, r.Value = rec.Key, rec.Value
 	case "offset-tombstone":
 		tp := c.partitions(2)[0]
-		r.Key = encodeOffsetKey(OffsetKey{c.arg(1), tp.topic, tp.partition})
+		r.Key = encodeOffsetKey(OffsetKey{c.Arg(1), tp.topic, tp.partition})
 	case "commit", "abort":
 		r.Value = []byte(kind)
 	case "key-type":
-		r.Key, r.Value = []byte{0, byte(c.int("type", 3)), 1, 2, 3}, []byte{0, 0}
+		r.Key, r.Value = []byte{0, byte(c.Int("type", 3)), 1, 2, 3}, []byte{0, 0}
 	default:
 		w.t.Fatalf("log %s", kind)
 	}
@@ -136,12 +136,12 @@ func (w *world) writeLog(c command) {
 
 func (w *world) configure(c command) {
 	s := &w.settings
-	s.InitialRebalanceDelay = c.duration("initial-delay", s.InitialRebalanceDelay)
-	s.MinSessionTimeout = c.duration("min-session", s.MinSessionTimeout)
-	s.MaxSize = int(c.int("max-size", int64(s.MaxSize)))
-	s.OffsetsRetention = c.duration("retention", s.OffsetsRetention)
-	s.RetentionCheckInterval = c.duration("check", s.RetentionCheckInterval)
-	s.MaxRecordBytes = int(c.int("max-record-bytes", int64(s.MaxRecordBytes)))
+	s.InitialRebalanceDelay = c.Duration("initial-delay", s.InitialRebalanceDelay)
+	s.MinSessionTimeout = c.Duration("min-session", s.MinSessionTimeout)
+	s.MaxSize = int(c.Int("max-size", int64(s.MaxSize)))
+	s.OffsetsRetention = c.Duration("retention", s.OffsetsRetention)
+	s.RetentionCheckInterval = c.Duration("check", s.RetentionCheckInterval)
+	s.MaxRecordBytes = int(c.Int("max-record-bytes", int64(s.MaxRecordBytes)))
 	w.step(Configure{Settings: *s})
 }
 
@@ -159,7 +159,7 @@ func (w *world) advance(to time.Time) {
 func event(id RequestID, c command, req kmsg.Request) Event {
 	switch r := req.(type) {
 	case *kmsg.JoinGroupRequest:
-		return JoinGroup{id, Client{ID: c.str("client", "c"), Host: "/127.0.0.1"}, r}
+		return JoinGroup{id, Client{ID: c.Str("client", "c"), Host: "/127.0.0.1"}, r}
 	case *kmsg.SyncGroupRequest:
 		return SyncGroup{id, r}
 	case *kmsg.HeartbeatRequest:
