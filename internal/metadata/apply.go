@@ -57,6 +57,9 @@ func (d *draft) apply(r record.Record, offset int64) error {
 		d.img.NextProducerID = r.NextProducerID
 	case *record.NoOp, *record.RegisterController:
 	default:
+		if d.img.security.apply(r) {
+			return nil
+		}
 		// Dropping it would lose it with the next snapshot.
 		return fmt.Errorf("%w: %T is not supported by this version", record.ErrUnknown, r)
 	}

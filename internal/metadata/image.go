@@ -42,6 +42,7 @@ type Image struct {
 	ids        sorted[record.UUID, *Topic]
 	collisions sorted[string, string] // normalised name -> topic, where '.' or '_' occur
 	configs    sorted[configKey, *configs]
+	security   security
 }
 
 // Broker is a registered broker.
@@ -124,6 +125,7 @@ func newImage(clusterID string) *Image {
 		ids:          newSorted[record.UUID, *Topic](compareIDs),
 		collisions:   newSorted[string, string](strings.Compare),
 		configs:      newSorted[configKey, *configs](compareConfigKeys),
+		security:     newSecurity(),
 	}
 }
 

@@ -60,6 +60,9 @@ func (i *Image) records(yield func(record.Record) bool) {
 			}
 		}
 	}
+	if !i.security.records(yield) {
+		return
+	}
 	if i.NextProducerID > 0 {
 		yield(&record.ProducerIDs{BrokerID: noNode, BrokerEpoch: -1, NextProducerID: i.NextProducerID})
 	}

@@ -75,9 +75,9 @@ func CheckBroker(keys []string, next map[string]string, cluster bool) error {
 		d := Broker(name)
 		switch {
 		case d == nil && strings.HasPrefix(name, "listener.name."):
-			return fmt.Errorf("%s cannot be set: there is no TLS or authentication yet", name)
+			return unknownListenerSetting(name)
 		case d == nil:
-		case d.refused && d.Mode != ReadOnly:
+		case d.listener && d.Mode != ReadOnly:
 			security = append(security, name)
 		case d.Mode == ReadOnly, d.Mode == PerBroker && cluster:
 			fixed = append(fixed, name)

@@ -156,7 +156,7 @@ var honoured = []Def{
 }
 
 // brokerDefs are the settings of a broker that count, by name.
-var brokerDefs = index(slices.Concat(honoured, fromTopics())...)
+var brokerDefs = index(slices.Concat(honoured, securityDefs, fromTopics())...)
 
 // fromTopics are the broker settings that stand in for a topic's.
 func fromTopics() []Def {
@@ -193,7 +193,10 @@ func Broker(name string) *Def {
 	if d := brokerDefs.byName[name]; d != nil {
 		return d
 	}
-	return ignoredDefs.byName[name]
+	if d := ignoredDefs.byName[name]; d != nil {
+		return d
+	}
+	return listenerSetting(name)
 }
 
 // perIP checks address:number pairs. Kafka also takes host names; here a limit

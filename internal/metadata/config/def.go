@@ -73,6 +73,8 @@ type Def struct {
 	// ignored says why setting it changes nothing; "" for settings that count.
 	ignored string
 	refused bool // ignoring it would do harm
+	// listener: it can be set for one listener, and be changed only so while the broker runs.
+	listener bool
 }
 
 // Sensitive tells whether the value must not be shown.

@@ -130,6 +130,9 @@ func DescribeBroker(dynamic Dynamic, static *Static) []Entry {
 			out = append(out, describeBroker(d, dynamic, static))
 		}
 	}
+	for _, name := range prefixed(dynamic, static) {
+		out = append(out, describeBroker(Broker(name), dynamic, static))
+	}
 	out = append(out, foreign(dynamic.Broker, FromBroker)...)
 	out = append(out, foreign(dynamic.Cluster, FromCluster)...)
 	slices.SortStableFunc(out, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })

@@ -194,28 +194,21 @@ socket.listen.backlog.size INT - 50
 alter.config.policy.class.name CLASS - null
 config.providers LIST cluster empty
 create.topic.policy.class.name CLASS - null
-! there is no authentication or authorization yet; running without it would leave open what this was meant to close
-allow.everyone.if.no.acl.found BOOLEAN - false
-authorizer.class.name STRING - empty
-connection.failed.authentication.delay.ms INT - 100
-connections.max.reauth.ms LONG - 0
-delegation.token.expiry.check.interval.ms LONG - 3600000
-delegation.token.expiry.time.ms LONG - 86400000
-delegation.token.max.lifetime.ms LONG - 604800000
-delegation.token.secret.key PASSWORD - null
-early.start.listeners LIST - null
+! Java plugins cannot be loaded
 principal.builder.class CLASS broker org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder
 sasl.client.callback.handler.class CLASS - null
-sasl.enabled.mechanisms LIST broker GSSAPI
-sasl.jaas.config PASSWORD broker null
-sasl.kerberos.kinit.cmd STRING broker /usr/bin/kinit
-sasl.kerberos.min.time.before.relogin LONG broker 60000
-sasl.kerberos.principal.to.local.rules LIST broker DEFAULT
-sasl.kerberos.service.name STRING broker null
-sasl.kerberos.ticket.renew.jitter DOUBLE broker 0.05
-sasl.kerberos.ticket.renew.window.factor DOUBLE broker 0.8
 sasl.login.callback.handler.class CLASS - null
 sasl.login.class CLASS - null
+sasl.oauthbearer.jwt.retriever.class CLASS - org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever
+sasl.oauthbearer.jwt.validator.class CLASS - org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator
+security.providers STRING - null
+ssl.engine.factory.class CLASS broker null
+# it is about how brokers log in to others, or about the inside of Java
+early.start.listeners LIST - null
+sasl.kerberos.kinit.cmd STRING broker /usr/bin/kinit
+sasl.kerberos.min.time.before.relogin LONG broker 60000
+sasl.kerberos.ticket.renew.jitter DOUBLE broker 0.05
+sasl.kerberos.ticket.renew.window.factor DOUBLE broker 0.8
 sasl.login.connect.timeout.ms INT - null
 sasl.login.read.timeout.ms INT - null
 sasl.login.refresh.buffer.seconds SHORT broker 300
@@ -239,48 +232,16 @@ sasl.oauthbearer.assertion.private.key.passphrase PASSWORD - null
 sasl.oauthbearer.assertion.template.file STRING - null
 sasl.oauthbearer.client.credentials.client.id STRING - null
 sasl.oauthbearer.client.credentials.client.secret PASSWORD - null
-sasl.oauthbearer.clock.skew.seconds INT - 30
-sasl.oauthbearer.expected.audience LIST - empty
-sasl.oauthbearer.expected.issuer STRING - null
-sasl.oauthbearer.jwks.endpoint.refresh.ms LONG - 3600000
-sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms LONG - 10000
-sasl.oauthbearer.jwks.endpoint.retry.backoff.ms LONG - 100
-sasl.oauthbearer.jwks.endpoint.url STRING - null
-sasl.oauthbearer.jwt.retriever.class CLASS - org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever
-sasl.oauthbearer.jwt.validator.class CLASS - org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator
 sasl.oauthbearer.scope STRING - null
-sasl.oauthbearer.scope.claim.name STRING - scope
-sasl.oauthbearer.sub.claim.name STRING - sub
 sasl.oauthbearer.token.endpoint.url STRING - null
-sasl.server.callback.handler.class CLASS - null
-sasl.server.max.receive.size INT - 524288
 security.inter.broker.protocol STRING - PLAINTEXT
-super.users STRING - null
-! there is no TLS yet; running without it would leave open what this was meant to close
-security.providers STRING - null
 ssl.allow.dn.changes BOOLEAN - false
 ssl.allow.san.changes BOOLEAN - false
-ssl.cipher.suites LIST broker empty
-ssl.client.auth STRING broker none
-ssl.enabled.protocols LIST broker TLSv1.2,TLSv1.3
 ssl.endpoint.identification.algorithm STRING broker https
-ssl.engine.factory.class CLASS broker null
-ssl.key.password PASSWORD broker null
 ssl.keymanager.algorithm STRING broker SunX509
-ssl.keystore.certificate.chain PASSWORD broker null
-ssl.keystore.key PASSWORD broker null
-ssl.keystore.location STRING broker null
-ssl.keystore.password PASSWORD broker null
-ssl.keystore.type STRING broker JKS
-ssl.principal.mapping.rules STRING - DEFAULT
-ssl.protocol STRING broker TLSv1.3
 ssl.provider STRING broker null
 ssl.secure.random.implementation STRING broker null
 ssl.trustmanager.algorithm STRING broker PKIX
-ssl.truststore.certificates PASSWORD broker null
-ssl.truststore.location STRING broker null
-ssl.truststore.password PASSWORD broker null
-ssl.truststore.type STRING broker JKS
 `
 
 // ignoredDefs are the declarations of ignoredTable.

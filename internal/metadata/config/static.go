@@ -81,7 +81,7 @@ func unknown(name string) error {
 		return fmt.Errorf("%s is gone since Kafka 4: %s", name, why)
 	}
 	if strings.HasPrefix(name, "listener.name.") {
-		return fmt.Errorf("%s cannot be set: there is no TLS or authentication yet", name)
+		return unknownListenerSetting(name)
 	}
 	if t := Topic(name); t != nil && len(t.synonyms) > 0 {
 		return fmt.Errorf("%s is a topic's setting; for the whole broker it is called %s", name, t.synonyms[0])
