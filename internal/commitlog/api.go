@@ -71,6 +71,14 @@ type AppendOptions struct {
 	LeaderEpoch    int32
 	Origin         Origin
 	RequestVersion int16 // of Produce; 0 for other origins
+
+	// Verify says that a transactional batch which begins a transaction in this
+	// partition needs the Guard that StartVerification returned.
+	Verify bool
+	Guard  uint64
+	// MarkerVersion is the transaction protocol version that a marker was sent
+	// under: from 2 on its epoch must be above that of the data it ends.
+	MarkerVersion int16
 }
 
 // AppendInfo says where a batch went.

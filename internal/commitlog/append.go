@@ -82,12 +82,12 @@ func (l *Log) appendOne(b batch.Batch, c *Config, o AppendOptions, info *AppendI
 			return refuse(kerr.InvalidRecord, "%v", err)
 		}
 		if isMarker {
-			if err := l.producers.checkMarker(&h, marker); err != nil {
+			if err := l.producers.checkMarker(&h, marker, o.MarkerVersion); err != nil {
 				return err
 			}
 		}
 	case o.Origin == Client:
-		dup, isDup, err := l.producers.check(&h)
+		dup, isDup, err := l.producers.check(&h, o)
 		if err != nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func (l *Log) appendOne(b batch.Batch, c *Config, o AppendOptions, info *AppendI
 			return nil
 		}
 	default:
-		if err := l.producers.checkCoordinator(&h); err != nil {
+		if err := l.producers.checkCoordinator(&h, o); err != nil {
 			return err
 		}
 	}

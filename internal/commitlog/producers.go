@@ -98,21 +98,34 @@ type producerTable struct {
 	// watermark; both sorted by first offset.
 	open      []txnRange
 	completed []txnRange
+	// verifying are the guards handed out for producers that are about to begin a
+	// transaction; guards counts them.
+	verifying map[int64]*verification
+	guards    uint64
 }
 
 // check decides whether a data batch may be appended by a client. dup is set
 // when it is one that was appended before.
-func (t *producerTable) check(h *batch.Header) (dup producerBatch, isDup bool, err *AppendError) {
+func (t *producerTable) check(h *batch.Header, o AppendOptions) (dup producerBatch, isDup bool, err *AppendError) {
 	p := t.byID[h.ProducerID]
+	if p != nil {
+		if b, ok := p.duplicate(h); ok {
+			return b, true, nil
+		}
+	}
+	if h.Transactional() && o.Verify {
+		if err := t.checkVerified(h, o.Guard); err != nil {
+			return dup, false, err
+		}
+		if err := t.checkVerifiedSequence(h); err != nil {
+			return dup, false, err
+		}
+	}
 	if p == nil {
 		return producerBatch{}, false, nil
 	}
-	if b, ok := p.duplicate(h); ok {
-		return b, true, nil
-	}
 	if h.ProducerEpoch < p.epoch {
-		return dup, false, refuse(kerr.InvalidProducerEpoch,
-			"epoch %d of producer %d is older than %d", h.ProducerEpoch, h.ProducerID, p.epoch)
+		return dup, false, staleEpoch(h, p)
 	}
 	if err := p.checkSequence(h); err != nil {
 		return dup, false, err
@@ -126,12 +139,19 @@ func (t *producerTable) check(h *batch.Header) (dup producerBatch, isDup bool, e
 
 // checkCoordinator is check for what a coordinator writes on behalf of a
 // transactional producer: it carries no sequences.
-func (t *producerTable) checkCoordinator(h *batch.Header) *AppendError {
+func (t *producerTable) checkCoordinator(h *batch.Header, o AppendOptions) *AppendError {
 	if p := t.byID[h.ProducerID]; p != nil && h.ProducerEpoch < p.epoch {
-		return refuse(kerr.InvalidProducerEpoch,
-			"epoch %d of producer %d is older than %d", h.ProducerEpoch, h.ProducerID, p.epoch)
+		return staleEpoch(h, p)
+	}
+	if h.Transactional() && o.Verify {
+		return t.checkVerified(h, o.Guard)
 	}
 	return nil
+}
+
+func staleEpoch(h *batch.Header, p *producer) *AppendError {
+	return refuse(kerr.InvalidProducerEpoch,
+		"epoch %d of producer %d is older than %d", h.ProducerEpoch, h.ProducerID, p.epoch)
 }
 
 func (p *producer) checkSequence(h *batch.Header) *AppendError {
@@ -152,13 +172,16 @@ func (p *producer) checkSequence(h *batch.Header) *AppendError {
 		"producer %d epoch %d sent sequence %d after %d", h.ProducerID, h.ProducerEpoch, h.BaseSequence, last)
 }
 
-// checkMarker decides whether a coordinator's marker may be appended.
-func (t *producerTable) checkMarker(h *batch.Header, m batch.EndTxn) *AppendError {
+// checkMarker decides whether a coordinator's marker may be appended. From
+// protocol version 2 on a marker bears an epoch that no data had; one that repeats
+// the known epoch is welcome only if it has nothing to end, as after a retry.
+func (t *producerTable) checkMarker(h *batch.Header, m batch.EndTxn, version int16) *AppendError {
 	p := t.byID[h.ProducerID]
 	if p == nil {
 		return nil
 	}
-	if h.ProducerEpoch < p.epoch {
+	same := version >= 2 && h.ProducerEpoch == p.epoch && p.txnFirst >= 0 && h.ProducerEpoch != 1<<15-1
+	if h.ProducerEpoch < p.epoch || same {
 		return refuse(kerr.InvalidProducerEpoch,
 			"marker with epoch %d of producer %d, which is at %d", h.ProducerEpoch, h.ProducerID, p.epoch)
 	}
@@ -192,9 +215,12 @@ func (t *producerTable) apply(h *batch.Header) (opened bool) {
 			lastOffset: h.LastOffset(), timestamp: h.MaxTimestamp,
 		})
 	}
-	if h.Transactional() && p.txnFirst < 0 {
-		p.txnFirst = h.BaseOffset
-		return true
+	if h.Transactional() {
+		delete(t.verifying, h.ProducerID)
+		if p.txnFirst < 0 {
+			p.txnFirst = h.BaseOffset
+			return true
+		}
 	}
 	return false
 }
@@ -204,6 +230,7 @@ func (t *producerTable) apply(h *batch.Header) (opened bool) {
 func (t *producerTable) applyMarker(h *batch.Header, m batch.EndTxn, timestamp int64) int64 {
 	p := t.get(h.ProducerID)
 	first := p.txnFirst
+	delete(t.verifying, h.ProducerID)
 	p.setEpoch(h.ProducerEpoch)
 	p.coordinatorEpoch = m.CoordinatorEpoch
 	p.timestamp = timestamp
@@ -292,7 +319,7 @@ func (t *producerTable) snapshot() []producerSnapshot {
 
 // load replaces the table by a snapshot; producers that expired are left out.
 func (t *producerTable) load(entries []producerSnapshot, now time.Time, after time.Duration) {
-	*t = producerTable{}
+	*t = producerTable{guards: t.guards}
 	deadline := now.UnixMilli() - after.Milliseconds()
 	for _, s := range entries {
 		if s.txnFirst < 0 && s.timestamp <= deadline {
