@@ -149,6 +149,7 @@ func (b *Broker) register(ctx context.Context) error {
 	for _, l := range b.opts.Listeners {
 		out := kmsg.NewBrokerRegistrationRequestListener()
 		out.Name, out.Host, out.Port = l.Name, l.AdvertisedHost, uint16(l.AdvertisedPort)
+		out.SecurityProtocol = int16(l.Protocol)
 		req.Listeners = append(req.Listeners, out)
 	}
 	for _, f := range metadata.SupportedFeatures() {
@@ -166,6 +167,7 @@ func (b *Broker) register(ctx context.Context) error {
 
 // imageChanged follows the metadata. It runs on the metadata's loop, before the change is answered.
 func (b *Broker) imageChanged(prev, next *metadata.Image) {
+	b.securityChanged(prev, next)
 	b.replicas.Apply(prev, next)
 	var deleted []group.Topic
 	for old, now := range next.ChangedTopics(prev) {
@@ -205,7 +207,7 @@ func (b *Broker) storageChanged(tp logdir.TopicPartition, err error) {
 type coordinatorLog struct{ *replica.Partition }
 
 // Append implements coordinator.PartitionLog.
-func (l coordinatorLog) Append(batch []byte) (int64, error) {
+func (l coordinatorLog) Append(batch []byte, txn coordinator.TxnAppend) (int64, error) {
 	info, err := l.AppendAsLeader(batch, commitlog.Coordinator, 0)
 	if err != nil {
 		return 0, coordinatorError(err)

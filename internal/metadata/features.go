@@ -5,6 +5,10 @@ import "leat.dev/internal/metadata/record"
 // MetadataVersion is the feature that says which metadata records may occur.
 const MetadataVersion = "metadata.version"
 
+// TransactionVersion is the feature that says which transaction protocol producers
+// may use; 2 is that of KIP-890.
+const TransactionVersion = "transaction.version"
+
 // metadataLevel is Kafka 4.3's metadata.version.
 const metadataLevel = 30
 
@@ -21,6 +25,7 @@ type Feature struct {
 func SupportedFeatures() []Feature {
 	return []Feature{
 		{Name: MetadataVersion, Min: 7, Max: metadataLevel, Initial: metadataLevel},
+		{Name: TransactionVersion, Min: 0, Max: 2, Initial: 2},
 	}
 }
 

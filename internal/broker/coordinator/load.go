@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"leat.dev/internal/coord/group"
+	"leat.dev/internal/coord"
 	"leat.dev/internal/wire/batch"
 	"leat.dev/internal/wire/compress"
 )
@@ -19,16 +19,17 @@ const (
 )
 
 // load replays the partition from log start to log end.
-func (s *shard) load() error {
+func (s *shard[E]) load() error {
 	s.status.Store(int32(statusLoading))
 	select {
-	case s.g.loading <- struct{}{}:
-		defer func() { <-s.g.loading }()
+	case s.c.loading <- struct{}{}:
+		defer func() { <-s.c.loading }()
 	case <-s.stop:
 		return errStopped
 	}
-	began := s.g.o.Clock.Now()
-	l := loader{core: group.New(s.g.settings(), s.g.newUUID)}
+	began := s.c.o.clock.Now()
+	l := loader[E]{core: s.c.o.newMachine()}
+	s.loads++
 	start, end := s.log.StartOffset(), s.log.EndOffset()
 	l.next = start
 	for l.next < end {
@@ -52,30 +53,30 @@ func (s *shard) load() error {
 	s.core = l.core
 	if end > start {
 		// What was replayed may not be committed yet; replies wait for it too.
-		s.launch(&flight{last: end - 1})
+		s.launch(&flight[E]{last: end - 1})
 	}
-	took := s.g.o.Clock.Now().Sub(began)
-	if m := s.g.o.Metrics; m.Loaded != nil {
-		m.Loaded(took, l.records)
+	took := s.c.o.clock.Now().Sub(began)
+	if report := s.c.o.onLoaded; report != nil {
+		report(took, l.records)
 	}
 	if l.records > 0 {
-		s.g.o.Logger.Info("group coordinator loaded a partition",
-			"partition", s.partition, "epoch", s.epoch, "records", l.records, "took", took.Round(time.Microsecond))
+		s.c.o.logger.Info("coordinator loaded a partition",
+			"kind", s.c.o.kind, "partition", s.partition, "epoch", s.epoch, "records", l.records, "took", took.Round(time.Microsecond))
 	}
-	if err := s.step(group.Loaded{}); err != nil {
+	if err := s.step(s.c.o.loaded); err != nil {
 		return err
 	}
 	if err := s.flush(false); err != nil {
 		return err
 	}
 	s.arm()
-	s.reportCounts()
+	s.report(s.core)
 	return nil
 }
 
 // loader feeds log bytes to a state machine.
-type loader struct {
-	core    *group.Shard
+type loader[E any] struct {
+	core    machine[E]
 	next    int64 // the offset to go on from
 	records int64
 	d       compress.Decompressor
@@ -84,7 +85,7 @@ type loader struct {
 
 // replay applies the whole batches of b; a batch cut off by its end is left for
 // the next read.
-func (l *loader) replay(b []byte) error {
+func (l *loader[E]) replay(b []byte) error {
 	for one, err := range batch.Split(b) {
 		if errors.Is(err, batch.ErrShort) {
 			return nil
@@ -110,7 +111,7 @@ func (l *loader) replay(b []byte) error {
 	return nil
 }
 
-func (l *loader) apply(h *batch.Header, r *batch.Record) error {
+func (l *loader[E]) apply(h *batch.Header, r *batch.Record) error {
 	if r.Offset < l.next {
 		return nil // below the log start, in the batch that holds it
 	}
@@ -122,9 +123,9 @@ func (l *loader) apply(h *batch.Header, r *batch.Record) error {
 		}
 		return err
 	}
-	lr := group.LogRecord{Offset: r.Offset, ProducerID: -1, Key: r.Key, Value: r.Value}
+	lr := coord.LogRecord{Offset: r.Offset, ProducerID: -1, ProducerEpoch: -1, Key: r.Key, Value: r.Value}
 	if h.Transactional() {
-		lr.ProducerID = h.ProducerID
+		lr.ProducerID, lr.ProducerEpoch = h.ProducerID, h.ProducerEpoch
 	}
 	return l.core.Replay(lr)
 }

@@ -5,12 +5,13 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"leat.dev/internal/coord"
 	"leat.dev/internal/coord/group"
 )
 
 // JoinGroup blocks until the rebalance the member joins is complete.
 func (g *Groups) JoinGroup(ctx context.Context, client group.Client, req *kmsg.JoinGroupRequest) *kmsg.JoinGroupResponse {
-	r, err := g.call(ctx, req.Group, func(id group.RequestID) group.Event {
+	r, err := g.call(ctx, req.Group, func(id coord.RequestID) group.Event {
 		return group.JoinGroup{ID: id, Client: client, Req: req}
 	})
 	if err == nil {
@@ -26,7 +27,7 @@ func (g *Groups) JoinGroup(ctx context.Context, client group.Client, req *kmsg.J
 
 // SyncGroup blocks until the leader has assigned.
 func (g *Groups) SyncGroup(ctx context.Context, req *kmsg.SyncGroupRequest) *kmsg.SyncGroupResponse {
-	r, err := g.call(ctx, req.Group, func(id group.RequestID) group.Event { return group.SyncGroup{ID: id, Req: req} })
+	r, err := g.call(ctx, req.Group, func(id coord.RequestID) group.Event { return group.SyncGroup{ID: id, Req: req} })
 	if err == nil {
 		return r.(*kmsg.SyncGroupResponse)
 	}
@@ -40,7 +41,7 @@ func (g *Groups) SyncGroup(ctx context.Context, req *kmsg.SyncGroupRequest) *kms
 // Heartbeat keeps a member alive. While the group is being loaded nobody knows
 // better, so it succeeds rather than disturb the members.
 func (g *Groups) Heartbeat(ctx context.Context, req *kmsg.HeartbeatRequest) *kmsg.HeartbeatResponse {
-	r, err := g.call(ctx, req.Group, func(id group.RequestID) group.Event { return group.Heartbeat{ID: id, Req: req} })
+	r, err := g.call(ctx, req.Group, func(id coord.RequestID) group.Event { return group.Heartbeat{ID: id, Req: req} })
 	if err == nil {
 		return r.(*kmsg.HeartbeatResponse)
 	}
@@ -54,7 +55,7 @@ func (g *Groups) Heartbeat(ctx context.Context, req *kmsg.HeartbeatRequest) *kms
 
 // LeaveGroup removes members.
 func (g *Groups) LeaveGroup(ctx context.Context, req *kmsg.LeaveGroupRequest) *kmsg.LeaveGroupResponse {
-	r, err := g.call(ctx, req.Group, func(id group.RequestID) group.Event { return group.LeaveGroup{ID: id, Req: req} })
+	r, err := g.call(ctx, req.Group, func(id coord.RequestID) group.Event { return group.LeaveGroup{ID: id, Req: req} })
 	if err == nil {
 		return r.(*kmsg.LeaveGroupResponse)
 	}

@@ -27,7 +27,7 @@ type waiter struct {
 	fn     func(error)
 }
 
-func (l *memLog) Append(b []byte) (int64, error) {
+func (l *memLog) Append(b []byte, _ TxnAppend) (int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.fail != nil {
@@ -135,7 +135,7 @@ func (l *memLog) EndOffset() int64 {
 // appendBatch puts a batch into the log as another broker wrote it.
 func (l *memLog) appendBatch(t *testing.T, b batch.Batch) {
 	t.Helper()
-	if _, err := l.Append(b); err != nil {
+	if _, err := l.Append(b, TxnAppend{}); err != nil {
 		t.Fatal(err)
 	}
 }

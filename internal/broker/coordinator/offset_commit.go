@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"leat.dev/internal/coord"
 	"leat.dev/internal/coord/group"
 )
 
@@ -45,7 +46,7 @@ func (g *Groups) OffsetCommit(ctx context.Context, req *kmsg.OffsetCommitRequest
 	if len(places) == 0 {
 		return resp
 	}
-	r, err := g.call(ctx, req.Group, func(id group.RequestID) group.Event { return group.OffsetCommit{ID: id, Req: &known} })
+	r, err := g.call(ctx, req.Group, func(id coord.RequestID) group.Event { return group.OffsetCommit{ID: id, Req: &known} })
 	if err != nil {
 		for _, at := range places {
 			resp.Topics[at.topic].Partitions[at.partition].ErrorCode = err.Code

@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"leat.dev/internal/coord"
 	"leat.dev/internal/coord/group"
 )
 
@@ -43,7 +44,7 @@ func (g *Groups) OffsetDelete(ctx context.Context, req *kmsg.OffsetDeleteRequest
 		}
 	}
 	// The group is checked even if no partition is left: its error goes first.
-	r, err := g.call(ctx, req.Group, func(id group.RequestID) group.Event { return group.OffsetDelete{ID: id, Req: &known} })
+	r, err := g.call(ctx, req.Group, func(id coord.RequestID) group.Event { return group.OffsetDelete{ID: id, Req: &known} })
 	if err != nil {
 		return &kmsg.OffsetDeleteResponse{Version: req.Version, ErrorCode: err.Code}
 	}

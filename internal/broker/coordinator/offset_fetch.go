@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"leat.dev/internal/coord"
 	"leat.dev/internal/coord/group"
 )
 
@@ -70,7 +71,7 @@ func (g *Groups) fetchGroup(ctx context.Context, req *kmsg.OffsetFetchRequest, r
 		ev.Group.Topics = append(ev.Group.Topics, t)
 	}
 	out := kmsg.NewOffsetFetchResponseGroup()
-	r, err := g.call(ctx, rg.Group, func(id group.RequestID) group.Event {
+	r, err := g.call(ctx, rg.Group, func(id coord.RequestID) group.Event {
 		ev.ID = id
 		return ev
 	})

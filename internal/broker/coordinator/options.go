@@ -10,12 +10,19 @@ import (
 	"leat.dev/internal/coord/group"
 )
 
-// PartitionLog is one led partition of __consumer_offsets.
+// TxnAppend goes with a batch of a transactional producer, or its marker.
+type TxnAppend struct {
+	Guard   uint64 // proves that the producer's transaction includes the partition
+	Version int16  // the transaction protocol version that a marker was sent under
+}
+
+// PartitionLog is one led partition of a coordinator's topic.
 type PartitionLog interface {
 	// Append writes one record batch, whose offsets count from 0, and returns the
 	// offset of its last record. The batch may be changed in place and must not be
-	// kept. Errors that are, or wrap, a *kerr.Error are answered by Kafka's rules.
-	Append(batch []byte) (lastOffset int64, err error)
+	// kept. Errors that are, or wrap, a *kerr.Error are answered by Kafka's rules; a
+	// *commitlog.AppendError for a transactional batch concerns only that.
+	Append(batch []byte, txn TxnAppend) (lastOffset int64, err error)
 	// OnCommitted calls fn once, from any goroutine: with nil when the high
 	// watermark is above offset, or with an error when that will not happen here
 	// (leadership lost, partition offline). fn does not block.

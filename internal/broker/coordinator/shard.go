@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"leat.dev/internal/base/clock"
-	"leat.dev/internal/coord/group"
+	"leat.dev/internal/coord"
 )
 
 const (
@@ -35,30 +35,32 @@ const (
 
 // shard runs one partition's state machine. Its goroutine owns everything below
 // the line; the rest is for callers and for the log's callbacks.
-type shard struct {
-	g         *Groups
+type shard[E any] struct {
+	c         *coordinators[E]
 	partition int32
 	epoch     int32
 	log       PartitionLog
 	previous  <-chan struct{} // closed when the shard of the epoch before is gone
 
 	status  atomic.Int32
-	mailbox chan *request
+	mailbox chan *request[E]
 	signal  chan struct{} // holds one token while inbox is not empty
 	stop    chan struct{}
 	stopped sync.Once
 	done    chan struct{}
 
 	mu    sync.Mutex
-	inbox inbox
+	inbox inbox[E]
+	ended bool // posted requests are refused
 
 	// ---- owned by run
-	core     *group.Shard
-	counts   group.Counts // as last reported to the metrics
-	nextID   group.RequestID
-	waiting  map[group.RequestID]*request // not answered by the state machine yet
-	open     *flight                      // gathers records; nil when there are none
-	inFlight []*flight                    // appended, oldest first
+	loads    int        // counts the loads
+	core     machine[E] // nil while not loaded
+	report   func(machine[E])
+	nextID   coord.RequestID
+	waiting  map[coord.RequestID]*request[E] // not answered by the state machine yet
+	open     *flight[E]                      // gathers records; nil when there are none
+	inFlight []*flight[E]                    // appended, oldest first
 	batches  batchBuilder
 	wakeup   time.Time // when the state machine wants a Tick
 	wake     clock.Timer
@@ -67,20 +69,28 @@ type shard struct {
 
 // inbox holds what others tell the shard without waiting: commits, at most
 // maxInFlight and one for the load, and rare events.
-type inbox struct {
-	commits []commit
-	events  []group.Event
+type inbox[E any] struct {
+	commits  []commit[E]
+	events   []posted[E]
+	requests []*request[E]
 }
 
-type commit struct {
-	flight *flight
+// posted is an event from outside. load says of which load the state machine must
+// be to see it; 0 means any.
+type posted[E any] struct {
+	event E
+	load  int
+}
+
+type commit[E any] struct {
+	flight *flight[E]
 	err    error
 }
 
 // request is a call on its way through the shard.
-type request struct {
-	event func(group.RequestID) group.Event
-	reply chan answer // holds one
+type request[E any] struct {
+	event func(coord.RequestID) E
+	done  func(answer) // called once; does not block
 	// due is when waiting for a commit ends; set once the state machine answered.
 	due time.Time
 }
@@ -94,29 +104,65 @@ type answer struct {
 // still be committed.
 var errNotCommitted = coordinatorCode(kerr.RequestTimedOut)
 
-func newShard(g *Groups, partition, epoch int32, log PartitionLog) *shard {
-	return &shard{
-		g: g, partition: partition, epoch: epoch, log: log,
-		mailbox: make(chan *request, mailboxSize),
+func newShard[E any](c *coordinators[E], partition, epoch int32, log PartitionLog) *shard[E] {
+	return &shard[E]{
+		c: c, partition: partition, epoch: epoch, log: log,
+		mailbox: make(chan *request[E], mailboxSize),
 		signal:  make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
-		waiting: map[group.RequestID]*request{},
+		waiting: map[coord.RequestID]*request[E]{},
+		report:  c.o.newReport(),
 	}
 }
 
 // end makes the goroutine stop; it does not wait.
-func (s *shard) end() { s.stopped.Do(func() { close(s.stop) }) }
+func (s *shard[E]) end() { s.stopped.Do(func() { close(s.stop) }) }
 
 // tell hands over an event that has no reply.
-func (s *shard) tell(ev group.Event) {
+func (s *shard[E]) tell(ev E) { s.tellLoad(ev, 0) }
+
+// tellLoad is tell for an event that only the state machine of one load wants.
+func (s *shard[E]) tellLoad(ev E, load int) {
 	s.mu.Lock()
-	s.inbox.events = append(s.inbox.events, ev)
+	s.inbox.events = append(s.inbox.events, posted[E]{ev, load})
 	s.mu.Unlock()
 	s.poke()
 }
 
-func (s *shard) poke() {
+// post hands over a request without waiting; done gets the answer, perhaps before
+// post returns. What is posted is not bounded here but by who posts: one request
+// for each transaction that ends.
+func (s *shard[E]) post(event func(coord.RequestID) E, done func(answer)) {
+	if err := s.unready(); err != nil {
+		done(answer{err: err})
+		return
+	}
+	s.mu.Lock()
+	ended := s.ended
+	if !ended {
+		s.inbox.requests = append(s.inbox.requests, &request[E]{event: event, done: done})
+	}
+	s.mu.Unlock()
+	if ended {
+		done(answer{err: kerr.NotCoordinator})
+		return
+	}
+	s.poke()
+}
+
+// unready tells why requests cannot be taken at the moment.
+func (s *shard[E]) unready() *kerr.Error {
+	switch status(s.status.Load()) {
+	case statusLoading:
+		return kerr.CoordinatorLoadInProgress
+	case statusFailed:
+		return kerr.NotCoordinator
+	}
+	return nil
+}
+
+func (s *shard[E]) poke() {
 	select {
 	case s.signal <- struct{}{}:
 	default:
@@ -124,14 +170,12 @@ func (s *shard) poke() {
 }
 
 // call waits for the answer to one request.
-func (s *shard) call(ctx context.Context, event func(group.RequestID) group.Event) (any, *kerr.Error) {
-	switch status(s.status.Load()) {
-	case statusLoading:
-		return nil, kerr.CoordinatorLoadInProgress
-	case statusFailed:
-		return nil, kerr.NotCoordinator
+func (s *shard[E]) call(ctx context.Context, event func(coord.RequestID) E) (any, *kerr.Error) {
+	if err := s.unready(); err != nil {
+		return nil, err
 	}
-	r := &request{event: event, reply: make(chan answer, 1)}
+	reply := make(chan answer, 1)
+	r := &request[E]{event: event, done: func(a answer) { reply <- a }}
 	select {
 	case s.mailbox <- r:
 	case <-s.done:
@@ -140,7 +184,7 @@ func (s *shard) call(ctx context.Context, event func(group.RequestID) group.Even
 		return nil, kerr.CoordinatorNotAvailable
 	}
 	select {
-	case a := <-r.reply:
+	case a := <-reply:
 		return a.response, a.err
 	case <-ctx.Done():
 		return nil, kerr.CoordinatorNotAvailable
@@ -148,7 +192,7 @@ func (s *shard) call(ctx context.Context, event func(group.RequestID) group.Even
 	}
 	// The shard is gone, but may have answered first.
 	select {
-	case a := <-r.reply:
+	case a := <-reply:
 		return a.response, a.err
 	default:
 		return nil, kerr.NotCoordinator
@@ -156,12 +200,13 @@ func (s *shard) call(ctx context.Context, event func(group.RequestID) group.Even
 }
 
 // run is the shard's goroutine: load, serve, and after a failure start over.
-func (s *shard) run() {
+func (s *shard[E]) run() {
 	defer close(s.done)
+	defer s.retire()
 	if s.previous != nil {
 		<-s.previous
 	}
-	s.wake = s.g.o.Clock.NewTimer(time.Hour)
+	s.wake = s.c.o.clock.NewTimer(time.Hour)
 	s.wake.Stop()
 	pause := minReloadPause
 	for {
@@ -179,8 +224,8 @@ func (s *shard) run() {
 		if errors.Is(err, errStopped) {
 			return
 		}
-		s.g.o.Logger.Warn("group coordinator shard failed; loading it again",
-			"partition", s.partition, "epoch", s.epoch, "pause", pause, "err", err)
+		s.c.o.logger.Warn("coordinator shard failed; loading it again",
+			"kind", s.c.o.kind, "partition", s.partition, "epoch", s.epoch, "pause", pause, "err", err)
 		if !s.sleep(pause) {
 			return
 		}
@@ -191,8 +236,8 @@ func (s *shard) run() {
 var errStopped = errors.New("shard stopped")
 
 // sleep reports false if the shard is to end.
-func (s *shard) sleep(d time.Duration) bool {
-	t := s.g.o.Clock.NewTimer(d)
+func (s *shard[E]) sleep(d time.Duration) bool {
+	t := s.c.o.clock.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C():
@@ -204,7 +249,7 @@ func (s *shard) sleep(d time.Duration) bool {
 
 // serve handles what comes until the shard is to stop or an append fails. It
 // reports whether anything was committed meanwhile.
-func (s *shard) serve() (committed bool, err error) {
+func (s *shard[E]) serve() (committed bool, err error) {
 	for {
 		mailbox := s.mailbox
 		if len(s.inFlight) >= maxInFlight {
@@ -230,12 +275,12 @@ func (s *shard) serve() (committed bool, err error) {
 			return committed, err
 		}
 		s.arm()
-		s.reportCounts()
+		s.report(s.core)
 	}
 }
 
 // takeMany steps the requests at hand, so that they share a batch.
-func (s *shard) takeMany(r *request) error {
+func (s *shard[E]) takeMany(r *request[E]) error {
 	for {
 		s.nextID++
 		s.waiting[s.nextID] = r
@@ -254,10 +299,10 @@ func (s *shard) takeMany(r *request) error {
 }
 
 // takeInbox handles commits and events; it returns the number of commits.
-func (s *shard) takeInbox() (int, error) {
+func (s *shard[E]) takeInbox() (int, error) {
 	s.mu.Lock()
 	in := s.inbox
-	s.inbox = inbox{}
+	s.inbox = inbox[E]{}
 	s.mu.Unlock()
 	n := 0
 	for _, c := range in.commits {
@@ -265,13 +310,26 @@ func (s *shard) takeInbox() (int, error) {
 			continue // of a load before this one
 		}
 		if c.err != nil {
+			s.refuse(in.requests)
 			return n, c.err
 		}
 		s.committed(c.flight)
 		n++
 	}
-	for _, ev := range in.events {
-		if err := s.step(ev); err != nil {
+	for _, p := range in.events {
+		if p.load != 0 && p.load != s.loads {
+			continue
+		}
+		if err := s.step(p.event); err != nil {
+			s.refuse(in.requests)
+			return n, err
+		}
+	}
+	for i, r := range in.requests {
+		s.nextID++
+		s.waiting[s.nextID] = r
+		if err := s.step(r.event(s.nextID)); err != nil {
+			s.refuse(in.requests[i+1:])
 			return n, err
 		}
 	}
@@ -279,19 +337,19 @@ func (s *shard) takeInbox() (int, error) {
 }
 
 // onWake fires the state machine's timers and ends waits that took too long.
-func (s *shard) onWake() error {
-	now := s.g.o.Clock.Now()
+func (s *shard[E]) onWake() error {
+	now := s.c.o.clock.Now()
 	for _, f := range s.inFlight {
 		f.expire(now)
 	}
 	if s.open != nil {
 		s.open.expire(now)
 	}
-	return s.step(group.Tick{})
+	return s.step(s.c.o.tick)
 }
 
 // arm sets the timer to the next thing that is due.
-func (s *shard) arm() {
+func (s *shard[E]) arm() {
 	next := s.wakeup
 	for _, f := range append(s.inFlight[:len(s.inFlight):len(s.inFlight)], s.open) {
 		if f != nil && len(f.replies) > 0 {
@@ -309,11 +367,28 @@ func (s *shard) arm() {
 		s.wake.Stop()
 		return
 	}
-	s.wake.Reset(max(0, next.Sub(s.g.o.Clock.Now())))
+	s.wake.Reset(max(0, next.Sub(s.c.o.clock.Now())))
+}
+
+// refuse answers posted requests that a failed shard will not see.
+func (s *shard[E]) refuse(requests []*request[E]) {
+	for _, r := range requests {
+		r.done(answer{err: kerr.NotCoordinator})
+	}
+}
+
+// retire ends the taking of posted requests for good.
+func (s *shard[E]) retire() {
+	s.mu.Lock()
+	s.ended = true
+	requests := s.inbox.requests
+	s.inbox.requests = nil
+	s.mu.Unlock()
+	s.refuse(requests)
 }
 
 // unload fails everything that waits and forgets the state.
-func (s *shard) unload() {
+func (s *shard[E]) unload() {
 	for _, f := range s.inFlight {
 		f.fail(kerr.NotCoordinator)
 	}
@@ -322,13 +397,13 @@ func (s *shard) unload() {
 	}
 	s.inFlight, s.open = nil, nil
 	for id, r := range s.waiting {
-		r.reply <- answer{err: kerr.NotCoordinator}
+		r.done(answer{err: kerr.NotCoordinator})
 		delete(s.waiting, id)
 	}
 	for {
 		select {
 		case r := <-s.mailbox:
-			r.reply <- answer{err: kerr.NotCoordinator}
+			r.done(answer{err: kerr.NotCoordinator})
 			continue
 		default:
 		}
@@ -337,26 +412,5 @@ func (s *shard) unload() {
 	s.core = nil
 	s.wake.Stop()
 	s.wakeAt = time.Time{}
-	s.reportCounts()
-}
-
-// reportCounts tells the metrics what changed.
-func (s *shard) reportCounts() {
-	var now group.Counts
-	if s.core != nil {
-		now = s.core.Counts()
-	}
-	if now == s.counts {
-		return
-	}
-	m := s.g.o.Metrics
-	for st := range now.Groups {
-		if d := now.Groups[st] - s.counts.Groups[st]; d != 0 && m.Groups != nil {
-			m.Groups(group.State(st).String(), d)
-		}
-	}
-	if d := now.Offsets - s.counts.Offsets; d != 0 && m.Offsets != nil {
-		m.Offsets(d)
-	}
-	s.counts = now
+	s.report(s.core)
 }

@@ -22,8 +22,9 @@
 //
 // The package does not authorize, does not resolve topic names or ids, and knows
 // no partition numbers: its callers do. Offsets written by transactions are kept
-// apart until their end marker (Replay, ReplayEndTxn); the transactional commit
-// itself is not served here yet. Consumer (KIP-848), share and streams groups
+// apart until their end marker. Both come to a shard only by Replay and
+// ReplayEndTxn, also while it serves: the log may refuse what a transactional
+// producer writes, so that is appended first and applied then. Consumer (KIP-848), share and streams groups
 // would be further implementations of the group interface; their records are
 // skipped on load.
 //

@@ -37,7 +37,8 @@ type Topic struct {
 // ListGroups []kmsg.ListGroupsResponseGroup, DeleteGroups
 // []kmsg.DeleteGroupsResponseGroup, OffsetCommit *kmsg.OffsetCommitResponse,
 // OffsetFetch kmsg.OffsetFetchResponseGroup, OffsetDelete
-// *kmsg.OffsetDeleteResponse.
+// *kmsg.OffsetDeleteResponse, TxnOffsetCommit *kmsg.TxnOffsetCommitResponse,
+// EndTxn nil.
 type (
 	JoinGroup struct {
 		ID     RequestID
@@ -88,6 +89,19 @@ type (
 		ID  RequestID
 		Req *kmsg.OffsetDeleteRequest
 	}
+	// TxnOffsetCommit carries the partitions that exist. Guard goes with the batch.
+	TxnOffsetCommit struct {
+		ID    RequestID
+		Req   *kmsg.TxnOffsetCommitRequest
+		Guard uint64
+	}
+	// EndTxn ends a producer's transaction in this shard's partition.
+	EndTxn struct {
+		ID            RequestID
+		ProducerID    int64
+		ProducerEpoch int16
+		End           coord.EndTxn
+	}
 )
 
 // TopicsDeleted tells that topics are gone: their offsets go too.
@@ -102,17 +116,19 @@ type Tick struct{}
 // Configure replaces the settings.
 type Configure struct{ Settings Settings }
 
-func (JoinGroup) event()      {}
-func (SyncGroup) event()      {}
-func (Heartbeat) event()      {}
-func (LeaveGroup) event()     {}
-func (DescribeGroups) event() {}
-func (ListGroups) event()     {}
-func (DeleteGroups) event()   {}
-func (OffsetCommit) event()   {}
-func (OffsetFetch) event()    {}
-func (OffsetDelete) event()   {}
-func (TopicsDeleted) event()  {}
-func (Loaded) event()         {}
-func (Tick) event()           {}
-func (Configure) event()      {}
+func (JoinGroup) event()       {}
+func (SyncGroup) event()       {}
+func (Heartbeat) event()       {}
+func (LeaveGroup) event()      {}
+func (DescribeGroups) event()  {}
+func (ListGroups) event()      {}
+func (DeleteGroups) event()    {}
+func (OffsetCommit) event()    {}
+func (OffsetFetch) event()     {}
+func (OffsetDelete) event()    {}
+func (TxnOffsetCommit) event() {}
+func (EndTxn) event()          {}
+func (TopicsDeleted) event()   {}
+func (Loaded) event()          {}
+func (Tick) event()            {}
+func (Configure) event()       {}

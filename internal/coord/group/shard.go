@@ -112,6 +112,10 @@ func (s *Shard) Step(now time.Time, ev Event) Effects {
 		s.fetchOffsets(ev)
 	case OffsetDelete:
 		s.deleteOffsets(ev)
+	case TxnOffsetCommit:
+		s.commitTxnOffsets(ev)
+	case EndTxn:
+		s.endTxn(ev)
 	case TopicsDeleted:
 		s.topicsDeleted(ev.Topics)
 	case Loaded:

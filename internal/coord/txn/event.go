@@ -115,12 +115,13 @@ type Markers struct {
 	Producer        Producer
 	End             coord.EndTxn // the coordinator epoch is the owner's to fill in
 	Partitions      []TopicPartition
+	Round           uint64 // to tell late answers from those to this
 }
 
 // Marked tells what became of Markers.
 type Marked struct {
 	TransactionalID string
-	Producer        Producer
+	Round           uint64
 	// Retry are the partitions that could not take the marker and may later.
 	Retry []TopicPartition
 	// Fenced says that a partition knows a newer epoch or coordinator: this

@@ -18,11 +18,14 @@ func (s *Shard) startMarking(t *transaction) {
 }
 
 func (s *Shard) mark(t *transaction) {
+	s.rounds++
+	t.round = s.rounds
 	s.fx.Sends = append(s.fx.Sends, Markers{
 		TransactionalID: t.id,
 		Producer:        t.producer,
 		End:             coord.EndTxn{Commit: t.state == PrepareCommit, TxnVersion: t.version},
 		Partitions:      sortedPartitions(t.unmarked),
+		Round:           t.round,
 	})
 }
 
@@ -30,7 +33,7 @@ func (s *Shard) mark(t *transaction) {
 // get it again, after a pause.
 func (s *Shard) marked(ev Marked) {
 	t := s.byID[ev.TransactionalID]
-	if t == nil || !t.state.ending() || t.producer != ev.Producer || ev.Fenced {
+	if t == nil || !t.state.ending() || t.round != ev.Round || ev.Fenced {
 		return
 	}
 	clear(t.unmarked)

@@ -161,7 +161,7 @@ func (w *world) answer(c script.Command) {
 	}
 	m := w.sent[0]
 	w.sent = w.sent[1:]
-	w.step(Marked{TransactionalID: m.TransactionalID, Producer: m.Producer, Retry: partitions(c, 0), Fenced: c.Str("fenced", "") != ""})
+	w.step(Marked{TransactionalID: m.TransactionalID, Round: m.Round, Retry: partitions(c, 0), Fenced: c.Str("fenced", "") != ""})
 }
 
 // advance moves the clock and wakes the shard whenever it asked for it.
@@ -207,7 +207,7 @@ func (w *world) step(ev Event) {
 	for !w.manual && len(w.sent) > 0 {
 		m := w.sent[0]
 		w.sent = w.sent[1:]
-		w.step(Marked{TransactionalID: m.TransactionalID, Producer: m.Producer})
+		w.step(Marked{TransactionalID: m.TransactionalID, Round: m.Round})
 	}
 }
 

@@ -20,6 +20,7 @@ type Shard struct {
 
 	byID   map[string]*transaction
 	counts Counts
+	rounds uint64 // of markers sent; producers of older versions use one epoch for many transactions
 
 	timers     coord.Timers
 	abortCheck *coord.Timer

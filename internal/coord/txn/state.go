@@ -77,6 +77,7 @@ type transaction struct {
 
 	// While ending: where a marker is missing, and the pause before the next try.
 	unmarked map[TopicPartition]struct{}
+	round    uint64 // of the markers that are out
 	retry    *coord.Timer
 	// waiting are the requests that wait for the end, oldest first.
 	waiting []*waiter

@@ -150,6 +150,28 @@ var honoured = []Def{
 	{Name: "offsets.topic.compression.codec", Type: Int, Default: "0", check: between(0, 4),
 		Doc: "The codec of the offsets topic by its number in the protocol; 0 is none."},
 
+	// Transactions.
+	{Name: "transaction.max.timeout.ms", Type: Int, Default: "900000", check: atLeast(1),
+		Doc: "The longest transaction timeout a producer may ask for."},
+	{Name: "transactional.id.expiration.ms", Type: Int, Default: "604800000", check: atLeast(1),
+		Doc: "After how long without a transaction a transactional id is forgotten."},
+	{Name: "transaction.abort.timed.out.transaction.cleanup.interval.ms", Type: Int, Default: "10000", check: atLeast(1),
+		Doc: "How often transactions that are open longer than their timeout are looked for, and aborted."},
+	{Name: "transaction.remove.expired.transaction.cleanup.interval.ms", Type: Int, Default: "3600000", check: atLeast(1),
+		Doc: "How often transactional ids that nobody used for long are looked for, and forgotten."},
+	{Name: "transaction.partition.verification.enable", Type: Boolean, Default: "true", Mode: ClusterWide,
+		Doc: "Whether a partition asks the coordinator before it takes the first batch of an older producer's transaction."},
+	{Name: "transaction.two.phase.commit.enable", Type: Boolean, Default: "false",
+		Doc: "Whether producers may take part in a two-phase commit. No client can ask for it at the versions served."},
+	{Name: "transaction.state.log.num.partitions", Type: Int, Default: "50", check: atLeast(1),
+		Doc: "The number of partitions of the transaction topic; it cannot be changed once the topic exists."},
+	{Name: "transaction.state.log.replication.factor", Type: Short, Default: "3", check: atLeast(1),
+		Doc: "The replication factor of the transaction topic, or less if there are fewer brokers."},
+	{Name: "transaction.state.log.min.isr", Type: Int, Default: "2", check: atLeast(1),
+		Doc: "The min.insync.replicas of the transaction topic."},
+	{Name: "transaction.state.log.segment.bytes", Type: Int, Default: "104857600", check: atLeast(1),
+		Doc: "The segment size of the transaction topic."},
+
 	// Metadata.
 	{Name: "metadata.log.max.record.bytes.between.snapshots", Type: Long, Default: "1048576", check: atLeast(1),
 		Doc: "How much the metadata log grows before the metadata is written out whole and the log cut. Smaller than Kafka's 20 MiB: it bounds what a start has to read."},

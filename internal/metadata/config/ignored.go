@@ -7,20 +7,10 @@ import "strings"
 // line with # says why the settings below it have no effect here, one with !
 // why they are refused: for them, going on without would do harm.
 const ignoredTable = `
-# transactions are not served yet
+# transactions: the coordinator waits for the end of the one before by itself, and loads in pieces of fixed size
 add.partitions.to.txn.retry.backoff.max.ms INT - 100
 add.partitions.to.txn.retry.backoff.ms INT - 20
-transaction.abort.timed.out.transaction.cleanup.interval.ms INT - 10000
-transaction.max.timeout.ms INT - 900000
-transaction.partition.verification.enable BOOLEAN cluster true
-transaction.remove.expired.transaction.cleanup.interval.ms INT - 3600000
 transaction.state.log.load.buffer.size INT - 5242880
-transaction.state.log.min.isr INT - 2
-transaction.state.log.num.partitions INT - 50
-transaction.state.log.replication.factor SHORT - 3
-transaction.state.log.segment.bytes INT - 104857600
-transaction.two.phase.commit.enable BOOLEAN - false
-transactional.id.expiration.ms INT - 604800000
 # there is no replication between brokers yet
 alter.log.dirs.replication.quota.window.num INT - 11
 alter.log.dirs.replication.quota.window.size.seconds INT - 1
