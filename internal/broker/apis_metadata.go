@@ -7,7 +7,6 @@ var metadataAPIs = []api{
 	{key: kmsg.Metadata, min: 0, max: 13, handle: typed((*Broker).handleMetadata)},
 	{key: kmsg.CreateTopics, min: 2, max: 7, handle: typed((*Broker).handleCreateTopics)},
 	{key: kmsg.DeleteTopics, min: 1, max: 6, handle: typed((*Broker).handleDeleteTopics)},
-	{key: kmsg.InitProducerID, min: 0, max: 5, handle: typed((*Broker).handleInitProducerID)},
 	{key: kmsg.DescribeConfigs, min: 1, max: 4, handle: typed((*Broker).handleDescribeConfigs)},
 	{key: kmsg.AlterConfigs, min: 0, max: 2, handle: typed((*Broker).handleAlterConfigs)},
 	{key: kmsg.CreatePartitions, min: 0, max: 3, handle: typed((*Broker).handleCreatePartitions)},

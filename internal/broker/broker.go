@@ -55,6 +55,7 @@ type Broker struct {
 	meta     *metadata.Node
 	replicas *replica.Manager
 	groups   *coordinator.Groups
+	transactions
 
 	opts       Options
 	dir        *logdir.Dir
@@ -129,6 +130,7 @@ func (b *Broker) Close(ctx context.Context) error {
 		// Parked requests of groups would hold up the drain; the coordinator tells them to look for another.
 		done := make(chan error, 1)
 		go func() { done <- b.server.Drain(ctx) }()
+		b.closeTransactions()
 		b.groups.Close()
 		b.replicas.WakeAll()
 		if err := <-done; err != nil {
@@ -153,6 +155,7 @@ func (b *Broker) closeStorage() error {
 	if b.stop != nil {
 		b.stop()
 	}
+	b.closeTransactions()
 	if b.groups != nil {
 		b.groups.Close()
 	}

@@ -113,6 +113,7 @@ func (b *Broker) startCluster(ctx context.Context) error {
 		return fmt.Errorf("starting the metadata quorum: %w", err)
 	}
 	b.groups = coordinator.New(b.groupOptions())
+	b.startTransactions()
 	b.replicas = replica.NewManager(replica.Options{
 		Clock: b.clock, Logger: b.log, NodeID: b.nodeID, Dir: b.dir,
 		FlushOnCommit: b.cfg.String("log.flush") != "os",
@@ -184,17 +185,29 @@ func (b *Broker) imageChanged(prev, next *metadata.Image) {
 			break
 		}
 	}
+	if prev == nil || prev.Features[metadata.TransactionVersion] != next.Features[metadata.TransactionVersion] {
+		b.txns.Reconfigure()
+	}
 }
 
 // roleChanged starts and stops the coordinators of the partitions they live in.
 func (b *Broker) roleChanged(p *replica.Partition, leading bool, epoch int32) {
-	if p.Topic().Name != offsetsTopic {
+	var shards interface {
+		Lead(partition, epoch int32, log coordinator.PartitionLog)
+		Resign(partition, epoch int32)
+	}
+	switch p.Topic().Name {
+	case offsetsTopic:
+		shards = b.groups
+	case transactionTopic:
+		shards = b.txns
+	default:
 		return
 	}
 	if leading {
-		b.groups.Lead(p.Index(), epoch, coordinatorLog{p})
+		shards.Lead(p.Index(), epoch, coordinatorLog{p})
 	} else {
-		b.groups.Resign(p.Index(), epoch)
+		shards.Resign(p.Index(), epoch)
 	}
 }
 
@@ -208,7 +221,9 @@ type coordinatorLog struct{ *replica.Partition }
 
 // Append implements coordinator.PartitionLog.
 func (l coordinatorLog) Append(batch []byte, txn coordinator.TxnAppend) (int64, error) {
-	info, err := l.AppendAsLeader(batch, commitlog.Coordinator, 0)
+	info, err := l.Partition.Append(batch, commitlog.AppendOptions{
+		Origin: commitlog.Coordinator, Verify: txn.Verify, Guard: txn.Guard, MarkerVersion: txn.Version,
+	})
 	if err != nil {
 		return 0, coordinatorError(err)
 	}
@@ -292,20 +307,25 @@ func (b *Broker) groupOptions() coordinator.Options {
 
 // createOffsetsTopic makes __consumer_offsets the way the broker's settings say.
 func (b *Broker) createOffsetsTopic(ctx context.Context) error {
+	return b.createInternalTopic(ctx, offsetsTopic, b.cfg.Int("offsets.topic.num.partitions"),
+		"cleanup.policy", "compact",
+		"segment.bytes", b.cfg.String("offsets.topic.segment.bytes"),
+		"compression.type", "producer",
+	)
+}
+
+// createInternalTopic makes a coordinator's topic, with pairs of names and values as its settings.
+func (b *Broker) createInternalTopic(ctx context.Context, name string, partitions int, settings ...string) error {
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.SetVersion(req.MaxVersion())
 	req.TimeoutMillis = 30000
 	t := kmsg.NewCreateTopicsRequestTopic()
-	t.Topic = offsetsTopic
-	t.NumPartitions = int32(b.cfg.Int("offsets.topic.num.partitions"))
+	t.Topic = name
+	t.NumPartitions = int32(partitions)
 	t.ReplicationFactor = 1
-	for _, kv := range [][2]string{
-		{"cleanup.policy", "compact"},
-		{"segment.bytes", b.cfg.String("offsets.topic.segment.bytes")},
-		{"compression.type", "producer"},
-	} {
+	for i := 0; i+1 < len(settings); i += 2 {
 		c := kmsg.NewCreateTopicsRequestTopicConfig()
-		c.Name, c.Value = kv[0], &kv[1]
+		c.Name, c.Value = settings[i], &settings[i+1]
 		t.Configs = append(t.Configs, c)
 	}
 	req.Topics = append(req.Topics, t)

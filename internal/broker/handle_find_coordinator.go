@@ -7,11 +7,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// coordinatorGroup is the key type of group coordinators; 1 is transactions, 2 share groups.
-const coordinatorGroup = 0
+// The key types of coordinators; 2 is share groups.
+const (
+	coordinatorGroup       = 0
+	coordinatorTransaction = 1
+)
 
-// handleFindCoordinator tells which broker coordinates a group: the leader of the partition of __consumer_offsets that
-// the group's id falls on. The topic is created when it is first needed; Kafka answers COORDINATOR_NOT_AVAILABLE
+// keyed is a coordinator that keeps each key in a partition of its topic.
+type keyed interface {
+	EnsureTopic(context.Context) error
+	PartitionFor(key string) (partition int32, ok bool)
+}
+
+// handleFindCoordinator tells which broker coordinates a group or a transactional id: the leader of the partition of the
+// coordinator's topic that it falls on. The topic is created when it is first needed; Kafka answers COORDINATOR_NOT_AVAILABLE
 // meanwhile, here the answer waits for the topic, which saves the client a round of retries.
 func (b *Broker) handleFindCoordinator(ctx context.Context, r *Request, req *kmsg.FindCoordinatorRequest) kmsg.Response {
 	resp := kmsg.NewPtrFindCoordinatorResponse()
@@ -39,16 +48,23 @@ func (b *Broker) findCoordinator(ctx context.Context, r *Request, keyType int8, 
 		c.ErrorMessage = &message
 		return c
 	}
-	if keyType != coordinatorGroup {
-		return fail(kerr.InvalidRequest, "this broker coordinates groups, and neither transactions nor share groups")
+	var shards keyed
+	var name string
+	switch keyType {
+	case coordinatorGroup:
+		shards, name = b.groups, offsetsTopic
+	case coordinatorTransaction:
+		shards, name = b.txns, transactionTopic
+	default:
+		return fail(kerr.InvalidRequest, "this broker coordinates groups and transactions, but no share groups")
 	}
-	if err := b.groups.EnsureTopic(ctx); err != nil {
-		b.log.Warn("the topic of the group coordinator cannot be created", "err", err)
+	if err := shards.EnsureTopic(ctx); err != nil {
+		b.log.Warn("the topic of a coordinator cannot be created", "topic", name, "err", err)
 		return fail(kerr.CoordinatorNotAvailable, "")
 	}
 	img := b.meta.Image()
-	topic := img.Topic(offsetsTopic)
-	partition, ok := b.groups.PartitionFor(key)
+	topic := img.Topic(name)
+	partition, ok := shards.PartitionFor(key)
 	if !ok || topic == nil || int(partition) >= len(topic.Partitions) {
 		return fail(kerr.CoordinatorNotAvailable, "")
 	}

@@ -32,6 +32,8 @@ type produceState struct {
 	// slots are the partitions whose data has to be committed before the answer. The slice is sized before the first
 	// of them is waited for and stays as it is, because flushes write to the slots meanwhile.
 	slots   []produceSlot
+	checks  []txnCheck // one for each partition of a transactional request, otherwise none
+	denied  []bool     // which topics the client may not write to; empty if it may write to all
 	used    int
 	waiting atomic.Int32
 	done    chan struct{} // gets one token per request that was appended, when waiting falls to 0
@@ -67,7 +69,14 @@ func (b *Broker) beginProduce(c *transport.Call) error {
 		return malformed(c, err)
 	}
 	s.resp.Shape(&s.req)
-	if code := s.refuseWhole(); code != nil {
+	code := s.refuseWhole()
+	if code == nil {
+		code = s.authorize(c)
+	}
+	if code == nil && s.req.TransactionID != nil {
+		code = s.verify(c)
+	}
+	if code != nil {
 		s.refuseAll(code)
 	} else {
 		s.appendAll(c)
@@ -81,6 +90,7 @@ func (b *Broker) beginProduce(c *transport.Call) error {
 
 func (s *produceState) reset() {
 	s.slots, s.used = s.slots[:0], 0
+	s.checks = s.checks[:0]
 	s.failed, s.begun = false, false
 }
 
@@ -128,29 +138,51 @@ func (s *produceState) appendAll(c *transport.Call) {
 	s.begun = true
 	// One more than there can be, so that no early commit ends the wait before all partitions are under way.
 	s.waiting.Store(1)
+	place := 0
 	for i := range s.req.Topics {
-		t := &s.req.Topics[i]
-		var topic *replica.Topic
-		missing := kerr.UnknownTopicOrPartition
-		if c.Version >= 13 {
-			topic, missing = s.broker.replicas.TopicByID(t.ID), kerr.UnknownTopicID
-		} else {
-			topic = s.broker.replicas.TopicBytes(t.Name)
-		}
-		for j := range t.Partitions {
+		topic := s.topic(c, i)
+		for j, in := range s.req.Topics[i].Partitions {
 			answer := &s.resp.Topics[i].Partitions[j]
-			if topic == nil {
-				s.refuse(answer, nil, missing)
+			var check txnCheck
+			if len(s.checks) > 0 {
+				check = s.checks[place]
+				place++
+			}
+			if s.isDenied(i) {
+				s.refuse(answer, nil, kerr.TopicAuthorizationFailed)
 				continue
 			}
-			s.appendOne(c, topic, t.Partitions[j], answer)
+			if topic == nil {
+				s.refuse(answer, nil, missingTopic(c.Version))
+				continue
+			}
+			s.appendOne(c, topic, in, check, answer)
 		}
 	}
 	s.release(1)
 }
 
+// topic is the i-th topic of the request, nil if this broker does not know it or the client may not write to it.
+func (s *produceState) topic(c *transport.Call, i int) *replica.Topic {
+	if s.isDenied(i) {
+		return nil
+	}
+	t := &s.req.Topics[i]
+	if c.Version >= 13 {
+		return s.broker.replicas.TopicByID(t.ID)
+	}
+	return s.broker.replicas.TopicBytes(t.Name)
+}
+
+func missingTopic(version int16) *kerr.Error {
+	if version >= 13 {
+		return kerr.UnknownTopicID
+	}
+	return kerr.UnknownTopicOrPartition
+}
+
 // appendOne appends to one partition.
-func (s *produceState) appendOne(c *transport.Call, topic *replica.Topic, in produce.Partition, answer *produce.PartitionResponse) {
+func (s *produceState) appendOne(c *transport.Call, topic *replica.Topic, in produce.Partition, check txnCheck, answer *produce.PartitionResponse) {
 	if topic.Internal && c.ClientID != adminClientID {
 		s.refuse(answer, nil, kerr.InvalidTopicException)
 		return
@@ -164,12 +196,13 @@ func (s *produceState) appendOne(c *transport.Call, topic *replica.Topic, in pro
 		s.refuse(answer, p, kerr.NotEnoughReplicas)
 		return
 	}
-	if transactional(in.Records) {
-		// Only a transaction coordinator can say that the producer has an open transaction here, and there is none.
-		s.refuse(answer, p, notInTransaction(c.Version))
+	if check.err != nil {
+		s.refuse(answer, p, check.err)
 		return
 	}
-	info, err := p.AppendAsLeader(in.Records, commitlog.Client, c.Version)
+	info, err := p.Append(in.Records, commitlog.AppendOptions{
+		Origin: commitlog.Client, RequestVersion: c.Version, Verify: check.verify, Guard: check.guard,
+	})
 	if err != nil {
 		s.refuseErr(answer, p, err)
 		return
@@ -190,14 +223,6 @@ func (s *produceState) appendOne(c *transport.Call, topic *replica.Topic, in pro
 		s.slots[index].partition = nil
 		s.release(1)
 	}
-}
-
-// notInTransaction is the error for a transactional batch of a producer without an open transaction.
-func notInTransaction(version int16) *kerr.Error {
-	if version >= 11 {
-		return kerr.TransactionAbortable
-	}
-	return kerr.InvalidTxnState
 }
 
 // Committed implements replica.CommitWaiter.

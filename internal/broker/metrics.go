@@ -29,6 +29,7 @@ type metrics struct {
 	batches       atomic.Int64
 
 	groups  *prometheus.GaugeVec
+	txns    txnCollectors
 	offsets prometheus.Gauge
 	loads   prometheus.Histogram
 	commits prometheus.Histogram
@@ -85,7 +86,9 @@ func newMetrics(b *Broker) *metrics {
 			requests: requests.WithLabelValues(name), seconds: seconds.WithLabelValues(name), bad: bad.WithLabelValues(name),
 		}
 	}
+	m.txns = newTxnCollectors()
 	m.all = []prometheus.Collector{requests, bad, seconds, m.errors, m.flush, m.groups, m.offsets, m.loads, m.commits, &collector{b}}
+	m.all = append(m.all, m.txns.all()...)
 	return m
 }
 

@@ -62,8 +62,10 @@ type Effects struct {
 type TxnBatch struct {
 	ProducerID    int64
 	ProducerEpoch int16
-	// Guard proves that the producer's transaction includes this partition.
-	Guard uint64
+	// Guard proves that the producer's transaction includes this partition, if the
+	// log is to Verify that.
+	Guard  uint64
+	Verify bool
 	// End makes the batch the marker that ends the producer's transaction.
 	End *EndTxn
 }

@@ -202,7 +202,7 @@ func (s *shard[E]) appendTxn(now time.Time, fx coord.Effects) (refused *kerr.Err
 		return nil, err
 	}
 	t := fx.Txn
-	how := TxnAppend{Guard: t.Guard}
+	how := TxnAppend{Verify: t.Verify && t.End == nil, Guard: t.Guard}
 	var b batch.Batch
 	if t.End != nil {
 		how.Version = t.End.TxnVersion

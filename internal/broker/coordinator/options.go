@@ -12,6 +12,7 @@ import (
 
 // TxnAppend goes with a batch of a transactional producer, or its marker.
 type TxnAppend struct {
+	Verify  bool   // data: the log is to look at the guard
 	Guard   uint64 // proves that the producer's transaction includes the partition
 	Version int16  // the transaction protocol version that a marker was sent under
 }

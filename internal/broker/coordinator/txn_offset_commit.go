@@ -16,9 +16,10 @@ func endTxnEvent(producerID int64, epoch int16, end coord.EndTxn) func(coord.Req
 }
 
 // TxnOffsetCommit stores offsets that become visible when the producer's
-// transaction commits. guard proves that the transaction includes the group's
-// partition of __consumer_offsets; it is 0 if it does so already.
-func (g *Groups) TxnOffsetCommit(ctx context.Context, req *kmsg.TxnOffsetCommitRequest, guard uint64) *kmsg.TxnOffsetCommitResponse {
+// transaction commits. With verify set the log wants proof, guard, that the
+// transaction includes the group's partition of __consumer_offsets, unless it has
+// the transaction open already.
+func (g *Groups) TxnOffsetCommit(ctx context.Context, req *kmsg.TxnOffsetCommitRequest, verify bool, guard uint64) *kmsg.TxnOffsetCommitResponse {
 	resp := kmsg.NewPtrTxnOffsetCommitResponse()
 	resp.Version = req.Version
 	known := *req
@@ -50,7 +51,7 @@ func (g *Groups) TxnOffsetCommit(ctx context.Context, req *kmsg.TxnOffsetCommitR
 		return resp
 	}
 	r, err := g.call(ctx, req.Group, func(id coord.RequestID) group.Event {
-		return group.TxnOffsetCommit{ID: id, Req: &known, Guard: guard}
+		return group.TxnOffsetCommit{ID: id, Req: &known, Guard: guard, Verify: verify}
 	})
 	if err != nil {
 		for _, at := range places {

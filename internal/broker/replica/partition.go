@@ -109,6 +109,11 @@ func (p *Partition) CheckEpoch(client int32) *kerr.Error {
 // AppendAsLeader appends client or coordinator batches, which it may change in place, and sees to it that they become
 // durable. Errors are *commitlog.AppendError, *commitlog.StorageError, or a *kerr.Error.
 func (p *Partition) AppendAsLeader(b []byte, origin commitlog.Origin, version int16) (commitlog.AppendInfo, error) {
+	return p.Append(b, commitlog.AppendOptions{Origin: origin, RequestVersion: version})
+}
+
+// Append is AppendAsLeader with all that can be said of a batch. The leader epoch is the partition's own.
+func (p *Partition) Append(b []byte, o commitlog.AppendOptions) (commitlog.AppendInfo, error) {
 	r := p.role.Load()
 	if r.leader != p.manager.opts.NodeID {
 		return commitlog.AppendInfo{}, kerr.NotLeaderForPartition
@@ -117,7 +122,8 @@ func (p *Partition) AppendAsLeader(b []byte, origin commitlog.Origin, version in
 	if log == nil {
 		return commitlog.AppendInfo{}, kerr.KafkaStorageError
 	}
-	info, err := log.AppendLeader(b, commitlog.AppendOptions{LeaderEpoch: r.epoch, Origin: origin, RequestVersion: version})
+	o.LeaderEpoch = r.epoch
+	info, err := log.AppendLeader(b, o)
 	if err != nil {
 		var storage *commitlog.StorageError
 		switch {

@@ -89,11 +89,13 @@ type (
 		ID  RequestID
 		Req *kmsg.OffsetDeleteRequest
 	}
-	// TxnOffsetCommit carries the partitions that exist. Guard goes with the batch.
+	// TxnOffsetCommit carries the partitions that exist. Guard and Verify go with the
+	// batch.
 	TxnOffsetCommit struct {
-		ID    RequestID
-		Req   *kmsg.TxnOffsetCommitRequest
-		Guard uint64
+		ID     RequestID
+		Req    *kmsg.TxnOffsetCommitRequest
+		Guard  uint64
+		Verify bool
 	}
 	// EndTxn ends a producer's transaction in this shard's partition.
 	EndTxn struct {

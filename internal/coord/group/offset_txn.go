@@ -52,7 +52,7 @@ func (s *Shard) commitTxnOffsets(ev TxnOffsetCommit) {
 	}
 	if len(records) > 0 {
 		s.fx.Records = records
-		s.fx.Txn = &coord.TxnBatch{ProducerID: req.ProducerID, ProducerEpoch: req.ProducerEpoch, Guard: ev.Guard}
+		s.fx.Txn = &coord.TxnBatch{ProducerID: req.ProducerID, ProducerEpoch: req.ProducerEpoch, Guard: ev.Guard, Verify: ev.Verify}
 	}
 	answer(tooLarge)
 }

@@ -2,7 +2,7 @@
 // and checks a request's shape before it is decoded.
 //
 // The table is what Kafka 4.3.1 advertises, cut down to what a single node
-// without transactions, security and the newer group kinds serves. What is
+// without security and the newer group kinds serves. What is
 // advertised in the end is the broker's handler table, which may only name
 // what stands here.
 //
@@ -70,6 +70,16 @@ var table = []API{
 		shape: "s 4 8@3 2@3"},
 	{Key: kmsg.OffsetForLeaderEpoch, Name: "OffsetForLeaderEpoch", Min: 2, Max: 4,
 		shape: "4@3 [s [4 4 4]]"},
+	{Key: kmsg.AddPartitionsToTxn, Name: "AddPartitionsToTxn", Min: 0, Max: 5,
+		shape: "s@0-3 8@0-3 2@0-3 [s *4]@0-3 [s 8 2 1 [s *4]]@4"},
+	{Key: kmsg.AddOffsetsToTxn, Name: "AddOffsetsToTxn", Min: 0, Max: 4,
+		shape: "s 8 2 s"},
+	{Key: kmsg.EndTxn, Name: "EndTxn", Min: 0, Max: 5,
+		shape: "s 8 2 1"},
+	{Key: kmsg.WriteTxnMarkers, Name: "WriteTxnMarkers", Min: 1, Max: 2,
+		shape: "[8 2 1 [s *4] 4 1@2]"},
+	{Key: kmsg.TxnOffsetCommit, Name: "TxnOffsetCommit", Min: 0, Max: 5,
+		shape: "s s 8 2 4@3 s@3 s@3 [s [4 8 4@2 s]]"},
 	{Key: kmsg.DescribeConfigs, Name: "DescribeConfigs", Min: 1, Max: 4,
 		shape: "[1 s *s] 1 1@3"},
 	{Key: kmsg.AlterConfigs, Name: "AlterConfigs", Min: 0, Max: 2,
@@ -88,6 +98,8 @@ var table = []API{
 		shape: "1 1@1 1@2"},
 	{Key: kmsg.DescribeProducers, Name: "DescribeProducers", Min: 0, Max: 0,
 		shape: "[s *4]"},
+	{Key: kmsg.DescribeTransactions, Name: "DescribeTransactions", Min: 0, Max: 0,
+		shape: "*s"},
 	{Key: kmsg.ListTransactions, Name: "ListTransactions", Min: 0, Max: 2,
 		shape: "*s *8 8@1 s@2"},
 	{Key: kmsg.ListConfigResources, Name: "ListConfigResources", Min: 0, Max: 1,
