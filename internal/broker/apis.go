@@ -19,7 +19,7 @@ type api struct {
 }
 
 // apis is every API that this broker serves, sorted by key. Each room keeps its own lines in its own file.
-var apis = sortedAPIs(coreAPIs, metadataAPIs, groupAPIs, transactionAPIs)
+var apis = sortedAPIs(coreAPIs, metadataAPIs, groupAPIs, transactionAPIs, securityAPIs)
 
 func sortedAPIs(tables ...[]api) []api {
 	all := slices.Concat(tables...)
@@ -41,7 +41,10 @@ func typed[Q any, PQ interface {
 		if err := req.ReadFrom(body); err != nil {
 			return nil, fmt.Errorf("%w: %s v%d: %v", errMalformed, kmsg.NameForKey(r.Key), r.Version, err)
 		}
-		resp := h(b, ctx, r, req)
+		resp, err := b.guarded(r, req, func() kmsg.Response { return h(b, ctx, r, req) })
+		if err != nil {
+			return nil, err
+		}
 		if resp != nil {
 			resp.SetVersion(r.Version)
 		}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,6 +27,9 @@ import (
 type Listener struct {
 	Name string // "PLAINTEXT"
 	net.Listener
+	// Protocol is PLAINTEXT unless set. Trusted clients are this process itself: they may do everything.
+	Protocol       Protocol
+	Trusted        bool
 	AdvertisedHost string
 	AdvertisedPort int
 }
@@ -56,6 +60,7 @@ type Broker struct {
 	replicas *replica.Manager
 	groups   *coordinator.Groups
 	transactions
+	security *security
 
 	opts       Options
 	dir        *logdir.Dir
@@ -68,7 +73,8 @@ type Broker struct {
 	fetchMax   int // fetch.max.bytes
 	ready      atomic.Bool
 	lastEpoch  int64              // the broker epoch before a clean shutdown, -1 after any other
-	stop       context.CancelFunc // ends background work of the log directory
+	stop       context.CancelFunc // ends background work of the log directory, and sweeping
+	sweeping   sync.WaitGroup     // of expired delegation tokens
 }
 
 // NodeID is this broker's id.
@@ -94,6 +100,10 @@ func Open(ctx context.Context, o Options) (b *Broker, err error) {
 	}
 	b.metrics = newMetrics(b)
 	b.setAPIs(apis)
+	if err := b.openSecurity(); err != nil {
+		b.abandon()
+		return nil, err
+	}
 	if err := b.openStorage(ctx); err != nil {
 		b.abandon()
 		return nil, err
@@ -118,7 +128,7 @@ func (b *Broker) startServer() {
 	b.server = transport.NewServer(b.transportOptions())
 	for _, l := range b.opts.Listeners {
 		// Only a server that was stopped refuses, and nobody has the server yet.
-		_ = b.server.Serve(l.Name, l.Listener)
+		_ = b.server.ServeTLS(l.Name, l.Listener, b.security.listeners[l.Name].tlsConfig())
 	}
 }
 
@@ -152,9 +162,13 @@ func (b *Broker) abandon() {
 }
 
 func (b *Broker) closeStorage() error {
+	if b.security != nil {
+		b.security.close()
+	}
 	if b.stop != nil {
 		b.stop()
 	}
+	b.sweeping.Wait()
 	b.closeTransactions()
 	if b.groups != nil {
 		b.groups.Close()

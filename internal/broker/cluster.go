@@ -129,6 +129,9 @@ func (b *Broker) startCluster(ctx context.Context) error {
 	background, stop := context.WithCancel(context.Background())
 	b.stop = stop
 	b.dir.Start(background)
+	if b.security.tokenKey != nil {
+		b.sweeping.Go(func() { b.sweepTokens(background) })
+	}
 	return nil
 }
 

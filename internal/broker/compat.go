@@ -39,7 +39,7 @@ here. What a line does not mention is served as in Kafka, with Kafka's error cod
 
 const compatTail = `
 Not served, and therefore not advertised: transactions (24 to 28, 65, 66), the newer group protocols (68, 69, 76 to 79,
-88 to 92), security (17, 36, 29 to 31, 38 to 41, 50, 51), quotas (48, 49), replication between brokers and changes of
+88 to 92), quotas (48, 49), replication between brokers and changes of
 the quorum (34, 43, 45, 46, 55, 57, 64, 80 to 87), client telemetry (71, 72). Clients that know these APIs do without
 them: consumers use classic groups, producers are idempotent without transactions.
 

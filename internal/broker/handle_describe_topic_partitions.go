@@ -12,7 +12,7 @@ import (
 
 // handleDescribeTopicPartitions answers page by page: topics in order of their names, and where a page is full, the
 // cursor to go on from.
-func (b *Broker) handleDescribeTopicPartitions(_ context.Context, _ *Request, req *kmsg.DescribeTopicPartitionsRequest) kmsg.Response {
+func (b *Broker) handleDescribeTopicPartitions(_ context.Context, r *Request, req *kmsg.DescribeTopicPartitionsRequest) kmsg.Response {
 	img := b.meta.Image()
 	from := ""
 	if req.Cursor != nil {
@@ -26,7 +26,10 @@ func (b *Broker) handleDescribeTopicPartitions(_ context.Context, _ *Request, re
 	}
 	if len(req.Topics) == 0 {
 		for t := range img.TopicsFrom(from) {
-			names = append(names, t.Name)
+			// Not even the cursor may name what the client must not know.
+			if b.visible(r, t.Name) {
+				names = append(names, t.Name)
+			}
 		}
 	}
 	slices.Sort(names)

@@ -45,6 +45,7 @@ type fetchItem struct {
 	diverged *fetch.EpochEndOffset
 	read     commitlog.ReadInfo
 	held     bool // read has to be released
+	denied   bool // the client may not read it
 }
 
 func fetchStateOf(b *Broker, c *transport.Call) *fetchState {
@@ -73,6 +74,7 @@ func (b *Broker) serveFetch(ctx context.Context, c *transport.Call) error {
 		b.metrics.done(c.Key, 0, len(c.Out))
 		return nil
 	}
+	s.authorize(c)
 	c.ReleaseBody()
 	c.Release = s.release
 	s.collect(ctx, c)
@@ -257,6 +259,10 @@ func (s *fetchState) readAll(c *transport.Call, limit int) (bytes int, urgent bo
 // limit is below a batch's size would never get on.
 func (s *fetchState) readOne(it *fetchItem, version int16, limit int, atLeastOne bool, isolation commitlog.Isolation) {
 	it.err, it.diverged, it.read = nil, nil, commitlog.ReadInfo{}
+	if it.denied {
+		it.err = kerr.TopicAuthorizationFailed
+		return
+	}
 	if it.found == nil || it.found.Err() != nil {
 		if it.found, it.err = s.find(it, version); it.err != nil {
 			return

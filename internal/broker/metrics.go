@@ -33,6 +33,7 @@ type metrics struct {
 	offsets prometheus.Gauge
 	loads   prometheus.Histogram
 	commits prometheus.Histogram
+	logins  *prometheus.CounterVec
 }
 
 type apiMetrics struct {
@@ -80,6 +81,9 @@ func newMetrics(b *Broker) *metrics {
 	m.commits = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "leat_group_commit_seconds", Help: "Time until a batch of group records was committed.", Buckets: latencyBuckets,
 	})
+	m.logins = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "leat_authentications_total", Help: "SASL authentications that ended, by mechanism and result.",
+	}, []string{"mechanism", "result"})
 	for _, line := range apis {
 		name := kmsg.NameForKey(int16(line.key))
 		m.apis[line.key] = apiMetrics{
@@ -87,7 +91,7 @@ func newMetrics(b *Broker) *metrics {
 		}
 	}
 	m.txns = newTxnCollectors()
-	m.all = []prometheus.Collector{requests, bad, seconds, m.errors, m.flush, m.groups, m.offsets, m.loads, m.commits, &collector{b}}
+	m.all = []prometheus.Collector{requests, bad, seconds, m.errors, m.flush, m.groups, m.offsets, m.loads, m.commits, m.logins, &collector{b}}
 	m.all = append(m.all, m.txns.all()...)
 	return m
 }
@@ -99,6 +103,15 @@ func (m *metrics) register(r prometheus.Registerer) error {
 		}
 	}
 	return nil
+}
+
+// login counts an authentication. The mechanism is one that is enabled.
+func (m *metrics) login(mechanism string, ok bool) {
+	result := "failed"
+	if ok {
+		result = "ok"
+	}
+	m.logins.WithLabelValues(mechanism, result).Inc()
 }
 
 func (m *metrics) malformed(key int16) { m.apis[key].bad.Inc() }

@@ -3,6 +3,8 @@ package broker
 import (
 	"net/netip"
 	"time"
+
+	"leat.dev/internal/broker/transport"
 )
 
 // Request is what a handler knows about a request besides its body. Listener and connection facts are those of the
@@ -20,7 +22,12 @@ type Request struct {
 	RemoteAddr            netip.AddrPort
 	Listener              string
 	Principal             string
-	Received              time.Time
+	// TokenAuthenticated: a delegation token stood in for the user's own credential.
+	TokenAuthenticated bool
+	Received           time.Time
+
+	call *transport.Call
+	auth *connAuth
 }
 
 // Host is the client's address as Kafka writes it in group descriptions: "/127.0.0.1".

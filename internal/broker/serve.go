@@ -21,9 +21,6 @@ const maxKey = 127
 // broker that does not for one that has no Produce at all, but close the connection, as Apache Kafka does.
 const minProduce = 3
 
-// anonymous is the principal of a client that did not authenticate.
-const anonymous = "User:ANONYMOUS"
-
 // route is a line of the table and what is looked up with it.
 type route struct {
 	*api
@@ -103,14 +100,11 @@ func (b *Broker) Serve(ctx context.Context, c *transport.Call) error {
 
 // serveTyped runs an API of the table and encodes its response.
 func (b *Broker) serveTyped(ctx context.Context, c *transport.Call) error {
-	line := b.routes[c.Key]
-	r := &Request{
-		Key: c.Key, Version: c.Version, CorrelationID: c.CorrelationID,
-		ClientID: c.ClientID, ClientIDNull: c.ClientIDNull,
-		ClientSoftwareName: c.Conn.SoftwareName, ClientSoftwareVersion: c.Conn.SoftwareVersion,
-		RemoteAddr: c.Conn.RemoteAddr(), Listener: c.Conn.Listener(),
-		Principal: anonymous, Received: c.Received,
+	if c.Key == transport.RawToken {
+		return b.serveToken(ctx, c)
 	}
+	line := b.routes[c.Key]
+	r := b.requestOf(c)
 	if kmsg.Key(c.Key) == kmsg.ApiVersions {
 		return b.serveAPIVersions(c, r)
 	}

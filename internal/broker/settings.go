@@ -84,6 +84,9 @@ func (b *Broker) transportOptions() transport.Options {
 		MaxConnections:      unlimited(c.Int64("max.connections")),
 		MaxConnectionsPerIP: unlimited(c.Int64("max.connections.per.ip")),
 		MaxPerIP:            perIP(c.List("max.connections.per.ip.overrides")),
+		MaxUnauthenticated:  c.Int("max.connections.unauthenticated"),
+		AuthTimeout:         c.Millis("authentication.timeout.ms"),
+		MaxRestrictedBytes:  c.Int("sasl.server.max.receive.size"),
 	}
 	// -1 means no bound in Kafka; here requests always have one.
 	if n := c.Int64("queued.max.request.bytes"); n > 0 {

@@ -35,23 +35,24 @@ func listen(static *config.Static) (_ []broker.Listener, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var open []broker.Listener
+	var opened []broker.Listener
 	defer func() {
 		if err != nil {
-			for _, l := range open {
+			for _, l := range opened {
 				l.Close()
 			}
 		}
 	}()
 	for _, e := range wanted {
-		if p, ok := protocols[e.name]; ok && p != "PLAINTEXT" || !ok && e.name != "PLAINTEXT" && isProtocol(e.name) {
-			return nil, fmt.Errorf("listener %s: security is not available yet, only PLAINTEXT is", e.name)
+		protocol, perr := protocolOf(e.name, protocols)
+		if perr != nil {
+			return nil, perr
 		}
 		nl, lerr := net.Listen("tcp", net.JoinHostPort(e.host, strconv.Itoa(e.port)))
 		if lerr != nil {
 			return nil, fmt.Errorf("listener %s: %w", e.name, lerr)
 		}
-		l := broker.Listener{Name: e.name, Listener: nl, AdvertisedHost: advertisedHost(e.host), AdvertisedPort: nl.Addr().(*net.TCPAddr).Port}
+		l := broker.Listener{Name: e.name, Listener: nl, Protocol: protocol, AdvertisedHost: advertisedHost(e.host), AdvertisedPort: nl.Addr().(*net.TCPAddr).Port}
 		for _, a := range told {
 			if a.name != e.name {
 				continue
@@ -65,14 +66,14 @@ func listen(static *config.Static) (_ []broker.Listener, err error) {
 				l.AdvertisedPort = a.port
 			}
 		}
-		open = append(open, l)
+		opened = append(opened, l)
 	}
 	for _, a := range told {
 		if !contains(wanted, a.name) {
 			return nil, fmt.Errorf("advertised.listeners names %s, which listeners does not", a.name)
 		}
 	}
-	return open, nil
+	return opened, nil
 }
 
 func contains(list []endpoint, name string) bool {
@@ -84,12 +85,41 @@ func contains(list []endpoint, name string) bool {
 	return false
 }
 
-func isProtocol(name string) bool {
-	switch name {
-	case "SSL", "SASL_PLAINTEXT", "SASL_SSL":
-		return true
+// protocolOf is what a listener speaks: what the map says, else what its name says. A name that says nothing, like
+// that of a host, is PLAINTEXT only if nothing else was said of it.
+func protocolOf(listener string, protocols map[string]string) (broker.Protocol, error) {
+	name, mapped := protocols[listener]
+	if !mapped {
+		name = listener
 	}
-	return false
+	p, ok := broker.ParseProtocol(name)
+	switch {
+	case ok:
+		return p, nil
+	case mapped:
+		return 0, fmt.Errorf("listener.security.protocol.map: %s is not PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL", name)
+	}
+	return 0, fmt.Errorf("listener %s: listener.security.protocol.map does not say which protocol it speaks", listener)
+}
+
+// open are the addresses of listeners that let anybody on the network do everything: those that are not this
+// machine's alone and ask nobody who they are, while nothing restricts what clients may do.
+func open(listeners []broker.Listener, static *config.Static) []string {
+	if static.String("authorizer.class.name") != "" {
+		return nil
+	}
+	var out []string
+	for _, l := range listeners {
+		addr, ok := l.Addr().(*net.TCPAddr)
+		if !ok || addr.IP.IsLoopback() || l.Protocol.SASL() {
+			continue
+		}
+		if l.Protocol.TLS() && static.Listener(l.Name, config.Dynamic{}).String("ssl.client.auth") == "required" {
+			continue
+		}
+		out = append(out, l.Name+"://"+addr.String())
+	}
+	return out
 }
 
 // parseEndpoints reads NAME://host:port entries. An address without a name is PLAINTEXT.

@@ -74,6 +74,8 @@ type Info struct {
 	Partitions int
 	// Data is the data directory as an absolute path.
 	Data string
+	// Open are listeners on the network that let anybody do everything.
+	Open []string
 }
 
 func (o *Options) setDefaults() {
@@ -126,7 +128,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	if o.Memory != nil {
-		listeners = append(listeners, broker.Listener{Name: "MEMORY", Listener: o.Memory, AdvertisedHost: "localhost", AdvertisedPort: 9092})
+		listeners = append(listeners, broker.Listener{Name: "MEMORY", Listener: o.Memory, Trusted: true, AdvertisedHost: "localhost", AdvertisedPort: 9092})
 	}
 	state := &health{}
 	web.serve(o, registry, state)
@@ -141,7 +143,7 @@ func Run(ctx context.Context, o Options) error {
 	state.broker.Store(b)
 	info := Info{
 		NodeID: b.NodeID(), ClusterID: b.ClusterID(), HTTP: web.address(), Partitions: b.Partitions(),
-		Took: o.Clock.Now().Sub(o.Started), Data: data,
+		Took: o.Clock.Now().Sub(o.Started), Data: data, Open: open(listeners, static),
 	}
 	for _, l := range listeners {
 		info.Listeners = append(info.Listeners, fmt.Sprintf("%s://%s", l.Name, net.JoinHostPort(l.AdvertisedHost, fmt.Sprint(l.AdvertisedPort))))

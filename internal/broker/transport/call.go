@@ -46,10 +46,13 @@ type Call struct {
 	Parts      []Part
 	Release    func()
 	NoResponse bool
+	// Last closes the connection once the response is written.
+	Last bool
 
 	route    Route
 	frame    []byte // pooled buffer that Body points into
 	reserved int64
+	budget   *Budget // that reserved is of
 	begun    bool
 	failed   error
 	head     int // bytes of Out reserved for the size and the response header
@@ -63,13 +66,20 @@ func (c *Call) ReleaseBody() {
 		c.frame = nil
 	}
 	c.Body = nil
-	s.budget.Release(c.reserved)
+	if c.budget != nil {
+		c.budget.Release(c.reserved)
+	}
 	c.reserved = 0
 }
 
 // startResponse reserves room for the size prefix and the response header in Out. ApiVersions answers with header v0
 // even when its body is flexible, because the client cannot know the version that will be answered.
 func (c *Call) startResponse() {
+	if c.Key == RawToken {
+		c.Out = append(c.Out[:0], 0, 0, 0, 0)
+		c.head = len(c.Out)
+		return
+	}
 	c.Out = append(c.Out[:0], 0, 0, 0, 0, 0, 0, 0, 0)
 	binary.BigEndian.PutUint32(c.Out[4:], uint32(c.CorrelationID))
 	if c.Flexible && c.Key != apiVersionsKey {
@@ -87,10 +97,13 @@ func (c *Call) reset() {
 		c.Out = nil
 	}
 	c.Release = nil
-	c.NoResponse = false
+	c.NoResponse, c.Last = false, false
 	c.begun = false
 	c.failed = nil
 }
+
+// RawToken is the key of calls that are bare tokens: what follows a SaslHandshake of version 0.
+const RawToken int16 = -1
 
 const (
 	apiVersionsKey = 18

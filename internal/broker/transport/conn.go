@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -36,6 +37,10 @@ type Conn struct {
 
 	// Software is what the client said of itself in ApiVersions. Handlers set it on the worker.
 	SoftwareName, SoftwareVersion string
+	// Auth is the handler's own state of who the client is, set in Welcome. TLS is what the handshake came to, nil
+	// without TLS.
+	Auth any
+	TLS  *tls.ConnectionState
 	// Session is the handler's own state of this connection, used on the worker only.
 	Session any
 
@@ -55,13 +60,17 @@ type Conn struct {
 	closed   bool
 
 	// The reader's own.
-	buf       [readAhead]byte
-	r, w      int
-	deadline  time.Time
-	lastID    string
-	unread    atomic.Int64
-	sender    sender
-	closeOnce sync.Once
+	buf      [readAhead]byte
+	r, w     int
+	deadline time.Time
+	lastID   string
+	unread   atomic.Int64
+
+	strange    waitingConn
+	restricted atomic.Bool // the client has yet to authenticate
+	raw        atomic.Bool // frames are tokens without a request header
+	sender     sender
+	closeOnce  sync.Once
 }
 
 func newConn(s *Server, listener string, nc net.Conn, remote netip.AddrPort) *Conn {
@@ -70,7 +79,7 @@ func newConn(s *Server, listener string, nc net.Conn, remote netip.AddrPort) *Co
 		gone:  make(chan struct{}),
 		queue: make(chan *Call, s.opts.MaxPipelined),
 	}
-	c.tcp, _ = nc.(*net.TCPConn)
+	c.tcp, _ = nc.(*net.TCPConn) // not with TLS: sendfile would go around it
 	c.idle = sync.NewCond(&c.mu)
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	c.sender.conn = c
@@ -103,7 +112,7 @@ func (c *Conn) shut() {
 	c.mu.Unlock()
 	c.markGone()
 	c.cancel()
-	c.closeOnce.Do(func() { c.nc.Close() })
+	c.closeOnce.Do(c.closeSocket)
 }
 
 func (c *Conn) markGone() { c.goner.Do(func() { close(c.gone) }) }
@@ -115,7 +124,11 @@ var (
 
 func (c *Conn) readLoop() {
 	defer c.server.wg.Done()
-	err := c.readFrames()
+	err := c.welcome()
+	if err == nil {
+		err = c.readFrames()
+	}
+	c.trusted()
 	c.markGone()
 	close(c.queue)
 	if err != nil && (errors.Is(err, errBadFrame) || errors.As(err, new(*panicError))) {
@@ -131,6 +144,7 @@ func (c *Conn) readLoop() {
 	}
 	c.mu.Unlock()
 	stop.Stop()
+	c.sayGoodbye()
 	c.shut()
 }
 
@@ -150,7 +164,19 @@ func (c *Conn) readFrames() error {
 			return err
 		}
 		size := int(int32(binary.BigEndian.Uint32(c.buf[c.r:])))
-		if size < 8 || size > c.server.opts.MaxRequestBytes {
+		if c.restricted.Load() {
+			// How this frame is to be read may depend on the answer to the one before.
+			if err := c.awaitIdle(); err != nil {
+				return err
+			}
+			if c.raw.Load() {
+				if err := c.readToken(size); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		if size < 8 || size > c.maxFrame() {
 			return fmt.Errorf("%w: frame of %d bytes", errBadFrame, size)
 		}
 		// The frame's time to arrive starts now. An attacker's stalled frame holds memory no longer than this.
@@ -165,6 +191,9 @@ func (c *Conn) readFrames() error {
 		route, flexible := c.server.opts.Handler.Route(key, version)
 		if route == Unknown {
 			return fmt.Errorf("%w: key %d version %d is not served", errBadFrame, key, version)
+		}
+		if err := c.server.opts.Handler.Gate(c, key, version); err != nil {
+			return err
 		}
 		call, err := c.admit(route)
 		if err != nil {
@@ -229,7 +258,11 @@ func (c *Conn) finish(call *Call) {
 // reserved.
 func (c *Conn) readCall(call *Call, size int) error {
 	var err error
-	if call.reserved, err = c.server.budget.Acquire(c.ctx, int64(size)); err != nil {
+	call.budget = c.server.budget
+	if c.restricted.Load() {
+		call.budget = c.server.strangers
+	}
+	if call.reserved, err = call.budget.Acquire(c.ctx, int64(size)); err != nil {
 		return errClosing
 	}
 	var frame []byte
@@ -299,6 +332,9 @@ func (c *Conn) setReadDeadline(d time.Duration) {
 	if d < 0 {
 		return
 	}
+	if c.restricted.Load() {
+		return // the time for authenticating runs
+	}
 	now := time.Now()
 	if left := c.deadline.Sub(now); left > d-d/8 && left <= d {
 		return
@@ -323,6 +359,9 @@ func (c *Conn) workLoop() {
 		}
 		if call.Release != nil {
 			call.Release()
+		}
+		if call.Last && dead == nil {
+			dead = errClosing
 		}
 		c.finish(call)
 		if dead != nil {

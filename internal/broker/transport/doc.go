@@ -8,6 +8,12 @@
 // notices when the client goes away, and the worker, which runs plain requests and writes every response. They end
 // with the connection; connections end with the Server. The buffer pool keeps one timer while it holds idle buffers.
 //
+// # Strangers
+//
+// A connection in a TLS handshake, or whose client has yet to authenticate (Conn.Restrict), has a bounded time for it,
+// sends small frames out of a memory budget of their own, and takes one of a bounded number of places: a newcomer
+// pushes out the oldest. What such a client may send is the Handler's to say (Gate), before the frame is read.
+//
 // # Order
 //
 // Responses leave in the order of their requests. A connection has one request in progress at a time, with one

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,6 +17,13 @@ import (
 
 // Handler runs requests. Its methods are called from many connections at once.
 type Handler interface {
+	// Welcome is called once on a connection's reader, before its first request: what the client proved in the TLS
+	// handshake is in c.TLS. It may set c.Auth, and say by c.Restrict that the client has to authenticate first. An
+	// error drops the connection.
+	Welcome(c *Conn) error
+	// Gate is asked on the reader before a request is read, whether the client may send one of this kind now. An error
+	// closes the connection without an answer. key is RawToken for what comes on a connection in raw mode.
+	Gate(c *Conn, key, version int16) error
 	// Route tells how a request of this key and version is run, and whether its header is the flexible one.
 	Route(key, version int16) (route Route, flexible bool)
 	// Check looks at the shape of a request's body before it is decoded; an error closes the connection.
@@ -51,6 +59,15 @@ type Options struct {
 	MaxConnectionsPerIP int
 	// MaxPerIP overrides MaxConnectionsPerIP for some addresses (max.connections.per.ip.overrides).
 	MaxPerIP map[netip.Addr]int
+	// MaxUnauthenticated is the number of connections that may be in a TLS handshake or restricted (1,024): one more
+	// and the oldest of them is dropped, so that strangers cannot take the place of clients.
+	MaxUnauthenticated int
+	// AuthTimeout bounds the TLS handshake, and again the time for which a connection may be restricted (15 s).
+	AuthTimeout time.Duration
+	// MaxRestrictedBytes caps the frames of restricted connections (512 KiB), RestrictedMemory what all of them
+	// take together (4 MiB).
+	MaxRestrictedBytes int
+	RestrictedMemory   int64
 	// SendBuffer and ReceiveBuffer are the sockets' buffer sizes; 0 leaves the system's.
 	SendBuffer, ReceiveBuffer int
 }
@@ -63,6 +80,14 @@ func (o *Options) setDefaults() {
 	}
 	def(&o.MaxRequestBytes, 100<<20)
 	def(&o.MaxPipelined, 32)
+	def(&o.MaxUnauthenticated, 1024)
+	def(&o.MaxRestrictedBytes, 512<<10)
+	if o.RestrictedMemory == 0 {
+		o.RestrictedMemory = 4 << 20
+	}
+	if o.AuthTimeout == 0 {
+		o.AuthTimeout = 15 * time.Second
+	}
 	if o.RequestMemory == 0 {
 		o.RequestMemory = 64 << 20
 	}
@@ -85,13 +110,16 @@ func (o *Options) setDefaults() {
 
 // Server runs the connections of any number of listeners.
 type Server struct {
-	opts    Options
-	budget  *Budget
-	buffers *bufferPool
-	ctx     context.Context // ends when the server is closed, not when it drains
-	cancel  context.CancelFunc
-	wg      sync.WaitGroup
-	stats   stats
+	opts   Options
+	budget *Budget
+	// strangers is the budget of restricted connections: what they send never takes memory from clients.
+	strangers *Budget
+	waiting   waiting
+	buffers   *bufferPool
+	ctx       context.Context // ends when the server is closed, not when it drains
+	cancel    context.CancelFunc
+	wg        sync.WaitGroup
+	stats     stats
 
 	mu        sync.Mutex
 	room      *sync.Cond // signalled when a connection ends or the server stops accepting
@@ -106,6 +134,7 @@ type stats struct {
 	bytesIn, bytesOut          atomic.Int64
 	accepted, rejected, broken atomic.Int64
 	slow                       atomic.Int64
+	handshakes, refused        atomic.Int64
 }
 
 // Stats is a snapshot of a server's counters.
@@ -116,6 +145,10 @@ type Stats struct {
 	SlowConsumers                    int64
 	RequestMemoryInUse, MemoryWaits  int64
 	BuffersRetained, RequestMemoryOf int64
+	// Unauthenticated connections are in a TLS handshake or restricted. FailedHandshakes were broken off by either
+	// side, Displaced gave way to newer ones or took too long.
+	Unauthenticated             int
+	FailedHandshakes, Displaced int64
 }
 
 // NewServer returns a server without listeners.
@@ -123,13 +156,15 @@ func NewServer(o Options) *Server {
 	o.setDefaults()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{
-		opts:    o,
-		budget:  NewBudget(o.RequestMemory),
-		buffers: newBufferPool(o.Clock, min(o.RequestMemory/4, 16<<20)),
-		ctx:     ctx,
-		cancel:  cancel,
-		conns:   map[*Conn]struct{}{},
-		perIP:   map[netip.Addr]int{},
+		opts:      o,
+		budget:    NewBudget(o.RequestMemory),
+		strangers: NewBudget(o.RestrictedMemory),
+		waiting:   waiting{most: o.MaxUnauthenticated},
+		buffers:   newBufferPool(o.Clock, min(o.RequestMemory/4, 16<<20)),
+		ctx:       ctx,
+		cancel:    cancel,
+		conns:     map[*Conn]struct{}{},
+		perIP:     map[netip.Addr]int{},
 	}
 	s.room = sync.NewCond(&s.mu)
 	return s
@@ -148,24 +183,28 @@ func (s *Server) Stats() Stats {
 		Accepted: s.stats.accepted.Load(), Rejected: s.stats.rejected.Load(), Malformed: s.stats.broken.Load(),
 		SlowConsumers:      s.stats.slow.Load(),
 		RequestMemoryInUse: s.budget.InUse(), MemoryWaits: s.budget.Waits(), RequestMemoryOf: s.opts.RequestMemory,
-		BuffersRetained: retained,
+		BuffersRetained: retained, Unauthenticated: s.waiting.len(),
+		FailedHandshakes: s.stats.handshakes.Load(), Displaced: s.stats.refused.Load(),
 	}
 }
 
 // Serve accepts connections of the listener in a goroutine of its own until the server drains. name is the listener's
 // name ("PLAINTEXT"), which handlers see with each request.
-func (s *Server) Serve(name string, l net.Listener) error {
+func (s *Server) Serve(name string, l net.Listener) error { return s.ServeTLS(name, l, nil) }
+
+// ServeTLS is Serve with TLS on each connection, if config is not nil.
+func (s *Server) ServeTLS(name string, l net.Listener, config *tls.Config) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining {
 		return errors.New("the server has stopped")
 	}
 	s.listeners = append(s.listeners, l)
-	s.wg.Go(func() { s.accept(name, l) })
+	s.wg.Go(func() { s.accept(name, l, config) })
 	return nil
 }
 
-func (s *Server) accept(name string, l net.Listener) {
+func (s *Server) accept(name string, l net.Listener, config *tls.Config) {
 	for {
 		if !s.waitForRoom() {
 			return
@@ -186,7 +225,7 @@ func (s *Server) accept(name string, l net.Listener) {
 			}
 			continue
 		}
-		s.start(name, nc)
+		s.start(name, nc, config)
 	}
 }
 
@@ -207,7 +246,7 @@ func (s *Server) stopped() bool {
 }
 
 // start admits a connection and starts its goroutines, or closes it.
-func (s *Server) start(name string, nc net.Conn) {
+func (s *Server) start(name string, nc net.Conn, config *tls.Config) {
 	remote := remoteAddr(nc)
 	ip := remote.Addr()
 	s.mu.Lock()
@@ -222,6 +261,9 @@ func (s *Server) start(name string, nc net.Conn) {
 		return
 	}
 	s.tune(nc)
+	if config != nil {
+		nc = tls.Server(nc, config)
+	}
 	c := newConn(s, name, nc, remote)
 	s.conns[c] = struct{}{}
 	s.perIP[ip]++

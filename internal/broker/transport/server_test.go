@@ -57,6 +57,10 @@ func (h *fakeHandler) gate(name string) chan struct{} {
 	return h.gates[name]
 }
 
+func (h *fakeHandler) Welcome(*Conn) error { return nil }
+
+func (h *fakeHandler) Gate(*Conn, int16, int16) error { return nil }
+
 func (h *fakeHandler) Route(key, version int16) (Route, bool) {
 	switch key {
 	case pipeKey:

@@ -151,6 +151,9 @@ func ready(env *command.Env, i platform.Info) {
 		line += ", metrics on http://" + strings.TrimPrefix(i.HTTP, "http://") + "/metrics"
 	}
 	env.Notef("%s, %s, data in %s", line, screen.Plural(i.Partitions, "partition"), i.Data)
+	if len(i.Open) > 0 {
+		env.Notef("no security is configured: whoever can reach %s can read, write and delete everything (see docs/guide/security.md)", strings.Join(i.Open, " or "))
+	}
 }
 
 func settingsError(err error, file string) error {

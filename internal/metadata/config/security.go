@@ -226,6 +226,15 @@ func (l Listener) Int(name string) int              { return int(l.value(name).n
 func (l Listener) Millis(name string) time.Duration { return millis(l.value(name).num) }
 func (l Listener) List(name string) []string        { return l.value(name).list }
 
+// Own returns the value that was set for the listener itself, "" if none was.
+func (l Listener) Own(name string) string {
+	if v, ok := l.dynamic.Lookup(l.prefix + name); ok {
+		return v
+	}
+	v, _ := l.static.Lookup(l.prefix + name)
+	return v
+}
+
 // Changed tells whether the settings of the listener that can be changed while running differ.
 func (l Listener) Changed(other Dynamic) bool {
 	pick := func(d Dynamic) map[string]string {

@@ -106,7 +106,7 @@ func TestTableIsSane(t *testing.T) {
 			t.Errorf("Lookup(%d) = %v, %v", a.Key, got, ok)
 		}
 	}
-	for _, key := range []int16{-1, 4, 17, 76, 1000} {
+	for _, key := range []int16{-1, 4, 7, 1000} {
 		if a, ok := Lookup(key); ok {
 			t.Errorf("Lookup(%d) = %v", key, a)
 		}

@@ -1,0 +1,223 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// What this file is about: connections of clients that nobody knows yet. They get little memory, little time, and a
+// bounded number of places.
+
+// waiting lists the connections in a handshake or restricted, the oldest first.
+type waiting struct {
+	most int
+
+	mu          sync.Mutex
+	first, last *waitingConn
+	count       int
+}
+
+type waitingConn struct {
+	conn           *Conn
+	previous, next *waitingConn
+	listed         bool
+	timer          *time.Timer
+}
+
+// add lists a connection; if there are too many then, it returns the oldest, which is to be dropped.
+func (w *waiting) add(e *waitingConn) (displaced *Conn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e.listed {
+		return nil
+	}
+	if w.count >= w.most && w.first != nil {
+		displaced = w.first.conn
+		w.unlink(w.first)
+	}
+	e.listed = true
+	e.previous, e.next = w.last, nil
+	if w.last != nil {
+		w.last.next = e
+	} else {
+		w.first = e
+	}
+	w.last = e
+	w.count++
+	return displaced
+}
+
+// remove takes a connection off the list.
+func (w *waiting) remove(e *waitingConn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e.listed {
+		w.unlink(e)
+	}
+}
+
+func (w *waiting) unlink(e *waitingConn) {
+	if e.previous != nil {
+		e.previous.next = e.next
+	} else {
+		w.first = e.next
+	}
+	if e.next != nil {
+		e.next.previous = e.previous
+	} else {
+		w.last = e.previous
+	}
+	e.previous, e.next, e.listed = nil, nil, false
+	w.count--
+}
+
+func (w *waiting) len() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.count
+}
+
+// errHandshake ends a connection whose client does not get through the TLS handshake.
+var errHandshake = errors.New("TLS handshake failed")
+
+// welcome brings the connection to where requests can be read: it does the TLS handshake and tells the handler.
+func (c *Conn) welcome() error {
+	if t, ok := c.nc.(*tls.Conn); ok {
+		c.stranger()
+		ctx, cancel := context.WithTimeout(c.server.ctx, c.server.opts.AuthTimeout)
+		err := t.HandshakeContext(ctx)
+		cancel()
+		if err != nil {
+			c.server.stats.handshakes.Add(1)
+			// At debug: anybody can make us write this line.
+			c.server.opts.Logger.Debug("TLS handshake failed", "remote", c.remote, "listener", c.listener, "err", err)
+			return fmt.Errorf("%w: %w", errHandshake, err)
+		}
+		state := t.ConnectionState()
+		c.TLS = &state
+	}
+	if err := c.server.opts.Handler.Welcome(c); err != nil {
+		return err
+	}
+	if !c.restricted.Load() {
+		c.trusted()
+	}
+	return nil
+}
+
+// Restrict says that the client has to authenticate: until Trust, frames are small, come out of a budget of their own,
+// and all of it must be over within AuthTimeout. It is called in Welcome.
+func (c *Conn) Restrict() {
+	c.stranger()
+	c.restricted.Store(true)
+	c.strange.timer = time.AfterFunc(c.server.opts.AuthTimeout, func() {
+		c.server.stats.refused.Add(1)
+		c.server.opts.Logger.Debug("client took too long to authenticate", "remote", c.remote, "listener", c.listener)
+		c.shut()
+	})
+}
+
+// Trust ends the restriction. The worker calls it before it answers.
+func (c *Conn) Trust() {
+	c.raw.Store(false)
+	c.restricted.Store(false)
+	c.trusted()
+	// The reader has gone on to wait for the next request, without a deadline of its own.
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.draining && c.server.opts.IdleTimeout > 0 {
+		_ = c.nc.SetReadDeadline(time.Now().Add(c.server.opts.IdleTimeout))
+	}
+}
+
+// Raw says that the next frames are bare tokens.
+func (c *Conn) Raw() { c.raw.Store(true) }
+
+// closeSocket closes the connection without TLS's farewell, which may have to wait for the client.
+func (c *Conn) closeSocket() {
+	if t, ok := c.nc.(*tls.Conn); ok {
+		t.NetConn().Close()
+		return
+	}
+	c.nc.Close()
+}
+
+// sayGoodbye tells a TLS client that the end is meant and not an attacker's doing.
+func (c *Conn) sayGoodbye() {
+	if t, ok := c.nc.(*tls.Conn); ok && c.TLS != nil {
+		_ = t.CloseWrite()
+	}
+}
+
+func (c *Conn) stranger() {
+	c.strange.conn = c
+	if old := c.server.waiting.add(&c.strange); old != nil {
+		c.server.stats.refused.Add(1)
+		old.shut()
+	}
+}
+
+func (c *Conn) trusted() {
+	if c.strange.timer != nil {
+		c.strange.timer.Stop()
+	}
+	c.server.waiting.remove(&c.strange)
+}
+
+func (c *Conn) maxFrame() int {
+	if c.restricted.Load() {
+		return min(c.server.opts.MaxRestrictedBytes, c.server.opts.MaxRequestBytes)
+	}
+	return c.server.opts.MaxRequestBytes
+}
+
+// awaitIdle waits until no call is open.
+func (c *Conn) awaitIdle() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.open > 0 && !c.closed && !c.draining {
+		c.idle.Wait()
+	}
+	if c.closed || c.draining {
+		return errClosing
+	}
+	return nil
+}
+
+// readToken reads a frame without a request header and hands it to the worker.
+func (c *Conn) readToken(size int) error {
+	if size < 0 || size > c.maxFrame() {
+		return fmt.Errorf("%w: token of %d bytes", errBadFrame, size)
+	}
+	if err := c.server.opts.Handler.Gate(c, RawToken, 0); err != nil {
+		return err
+	}
+	call, err := c.admit(Plain)
+	if err != nil {
+		return err
+	}
+	c.r += 4
+	call.Key, call.Version, call.Flexible = RawToken, 0, false
+	call.budget = c.server.strangers
+	if call.reserved, err = call.budget.Acquire(c.ctx, int64(size)); err != nil {
+		c.finish(call)
+		return errClosing
+	}
+	frame := make([]byte, size)
+	n := copy(frame, c.buf[c.r:c.w])
+	c.r += n
+	if _, err := io.ReadFull(c.nc, frame[n:]); err != nil {
+		c.finish(call)
+		return err
+	}
+	call.Received = c.server.opts.Clock.Now()
+	call.Body = frame
+	c.server.stats.bytesIn.Add(int64(size) + 4)
+	c.queue <- call
+	return nil
+}
