@@ -279,5 +279,5 @@ func (v *validity) check(t *jwt, now time.Time) (user string, expires time.Time,
 	if _, ok := t.list(v.scope, " "); !ok && t.claims[v.scope] != nil {
 		return fail("the scopes cannot be read (" + v.scope + ")")
 	}
-	return user, expires, nil
+	return user, expires.Add(v.skew), nil
 }
