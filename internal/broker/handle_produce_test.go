@@ -137,21 +137,6 @@ func TestProduceToInternalTopic(t *testing.T) {
 	}
 }
 
-func TestProduceTransactional(t *testing.T) {
-	h := startBroker(t)
-	h.createTopic("t", 1)
-	c := h.dial()
-	for version, want := range map[int16]*kerr.Error{9: kerr.InvalidTxnState, 12: kerr.TransactionAbortable} {
-		req := produceRequest("t", 0, -1, buildBatch(batch.BuilderOptions{Transactional: true, Producer: &batch.Producer{ID: 1}}, "x"))
-		id := "txn"
-		req.TransactionID = &id
-		resp := ask[*kmsg.ProduceResponse](c, req, version)
-		if code := resp.Topics[0].Partitions[0].ErrorCode; code != want.Code {
-			t.Errorf("version %d: error %d, want %v", version, code, want)
-		}
-	}
-}
-
 // An idempotent producer's batch that comes again gets the first one's offset, also after a restart.
 func TestProduceIdempotent(t *testing.T) {
 	h := startBroker(t)

@@ -162,14 +162,13 @@ func TestInitProducerID(t *testing.T) {
 	if resp := request(nil, -1, -1, 4); resp.ErrorCode != 0 || resp.ProducerID <= last {
 		t.Errorf("after a restart: %+v; %d was the last", resp, last)
 	}
-	name, empty := "tx", ""
+	empty := ""
 	for _, test := range []struct {
 		resp *kmsg.InitProducerIDResponse
 		want *kerr.Error
 	}{
 		{request(nil, 5, -1, 4), kerr.InvalidRequest},
 		{request(&empty, -1, -1, 4), kerr.InvalidRequest},
-		{request(&name, -1, -1, 4), kerr.UnsupportedVersion},
 	} {
 		if test.resp.ErrorCode != test.want.Code || test.resp.ProducerID != -1 {
 			t.Errorf("%+v, want %v", test.resp, test.want)
