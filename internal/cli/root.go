@@ -27,6 +27,7 @@ import (
 	"leat.dev/internal/cli/screen"
 	"leat.dev/internal/cli/serve"
 	"leat.dev/internal/cli/topic"
+	"leat.dev/internal/cli/txn"
 )
 
 // Main runs the program as the process and returns its exit code.
@@ -87,7 +88,7 @@ func newRoot(env *command.Env) *cobra.Command {
 	}
 	add("run", serve.NewUp(env), serve.NewBroker(env), newDemo(env))
 	add("data", produce.New(env), consume.New(env))
-	add("admin", topic.New(env), group.New(env), config.New(env))
+	add("admin", topic.New(env), group.New(env), txn.New(env), config.New(env))
 	add("tools", logfile.New(env), bench.New(env), newVersion(env))
 	root.SetHelpCommandGroupID("tools")
 	root.SetCompletionCommandGroupID("tools")

@@ -17,7 +17,7 @@ type Completion = func(cmd *cobra.Command, args []string, toComplete string) ([]
 
 // CompleteTopics proposes topic names for the first most arguments (-1 for all).
 func (e *Env) CompleteTopics(most int) Completion {
-	return e.completeNames(most, func(ctx context.Context, c *Client, typed string) ([]string, error) {
+	return e.CompleteNames(most, func(ctx context.Context, c *Client, typed string) ([]string, error) {
 		topics, err := c.Admin.ListTopicsWithInternal(ctx)
 		if err != nil {
 			return nil, err
@@ -35,7 +35,7 @@ func (e *Env) CompleteTopics(most int) Completion {
 
 // CompleteGroups proposes names of consumer groups for the first most arguments (-1 for all).
 func (e *Env) CompleteGroups(most int) Completion {
-	return e.completeNames(most, func(ctx context.Context, c *Client, _ string) ([]string, error) {
+	return e.CompleteNames(most, func(ctx context.Context, c *Client, _ string) ([]string, error) {
 		groups, err := c.Admin.ListGroups(ctx)
 		if err != nil {
 			return nil, err
@@ -44,7 +44,7 @@ func (e *Env) CompleteGroups(most int) Completion {
 	})
 }
 
-func (e *Env) completeNames(most int, list func(context.Context, *Client, string) ([]string, error)) Completion {
+func (e *Env) CompleteNames(most int, list func(context.Context, *Client, string) ([]string, error)) Completion {
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		if most >= 0 && len(args) >= most {
 			return nil, cobra.ShellCompDirectiveNoFileComp

@@ -1,0 +1,121 @@
+package txn
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"leat.dev/internal/cli/command"
+	"leat.dev/internal/cli/fault"
+	"leat.dev/internal/cli/screen"
+	"leat.dev/internal/cli/when"
+)
+
+type listed struct {
+	TransactionalID string `json:"transactional_id"`
+	State           string `json:"state"`
+	ProducerID      int64  `json:"producer_id"`
+	Coordinator     int32  `json:"coordinator"`
+}
+
+type listFlags struct {
+	states      []string
+	producerIDs []int64
+	running     string
+	match       string
+}
+
+func newList(env *command.Env) *cobra.Command {
+	var f listFlags
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List transactional ids and what they are doing",
+		Example: `  leat txn list --state Ongoing
+  leat txn list --running 5m
+  leat txn list --match 'orders-.*'`,
+		Args:              command.Args(0, 0, "no argument"),
+		ValidArgsFunction: command.NoCompletion,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return list(cmd.Context(), env, f) },
+	}
+	cmd.Flags().StringSliceVar(&f.states, "state", nil, "only ids in these states, such as Ongoing,PrepareCommit")
+	cmd.Flags().Int64SliceVar(&f.producerIDs, "producer-id", nil, "only these producer ids")
+	cmd.Flags().StringVar(&f.running, "running", "", "only transactions open for longer than this, such as 90s or 5m")
+	cmd.Flags().StringVar(&f.match, "match", "", "only ids that match this regular expression as a whole")
+	command.CompleteFlag(cmd, "state", states...)
+	return cmd
+}
+
+func (f *listFlags) request() (*kmsg.ListTransactionsRequest, error) {
+	req := kmsg.NewPtrListTransactionsRequest()
+	req.DurationFilterMillis = -1
+	req.ProducerIDFilters = f.producerIDs
+	for _, s := range f.states {
+		i := slices.IndexFunc(states, func(known string) bool { return strings.EqualFold(known, s) })
+		if i < 0 {
+			return nil, command.Choice("--state", s, states...)
+		}
+		req.StateFilters = append(req.StateFilters, states[i])
+	}
+	if f.running != "" {
+		d, err := when.Span("--running", f.running)
+		if err != nil {
+			return nil, err
+		}
+		req.DurationFilterMillis = d.Milliseconds()
+		if len(req.StateFilters) == 0 {
+			// The clock of a transaction that ended still counts from its start.
+			req.StateFilters = []string{"Ongoing", "PrepareCommit", "PrepareAbort"}
+		}
+	}
+	if f.match != "" {
+		if _, err := regexp.Compile(f.match); err != nil {
+			return nil, fault.Usage("--match %q is not a regular expression", f.match).WithDetail("%v", err)
+		}
+		req.TransactionalIDPattern = &f.match
+	}
+	return req, nil
+}
+
+func list(ctx context.Context, env *command.Env, f listFlags) error {
+	req, err := f.request()
+	if err != nil {
+		return err
+	}
+	client, err := env.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx, cancel := env.Deadline(ctx)
+	defer cancel()
+	ids := []listed{}
+	for _, shard := range client.RequestSharded(ctx, req) {
+		if shard.Err != nil {
+			return client.Explain("list transactions", shard.Err)
+		}
+		resp := shard.Resp.(*kmsg.ListTransactionsResponse)
+		if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
+			return client.Explain("list transactions", err)
+		}
+		for _, s := range resp.TransactionStates {
+			ids = append(ids, listed{s.TransactionalID, s.TransactionState, s.ProducerID, shard.Meta.NodeID})
+		}
+	}
+	slices.SortFunc(ids, func(a, b listed) int { return strings.Compare(a.TransactionalID, b.TransactionalID) })
+	return env.Emit(ids, func() error {
+		t := screen.NewTable("TRANSACTIONAL ID", "STATE", "PRODUCER>", "COORDINATOR>")
+		for _, l := range ids {
+			t.Row(l.TransactionalID, l.State, l.ProducerID, l.Coordinator)
+		}
+		return t.Write(env.Screen)
+	})
+}
+
+// ago says how long ago something was, as people do.
+func ago(now, t time.Time) string { return now.Sub(t).Truncate(time.Second).String() }
