@@ -282,3 +282,14 @@ func (e *scramExchange) final(message string) ([]byte, *Identity, error) {
 	who := e.who
 	return []byte("v=" + base64.StdEncoding.EncodeToString(signature)), &who, nil
 }
+
+// SaltPassword is what a client sends to set a user's password: Hi of RFC 5802.
+func SaltPassword(mechanism, password string, salt []byte, iterations int) ([]byte, error) {
+	switch mechanism {
+	case config.ScramSHA256:
+		return pbkdf2.Key(sha256.New, password, salt, iterations, sha256.Size)
+	case config.ScramSHA512:
+		return pbkdf2.Key(sha512.New, password, salt, iterations, sha512.Size)
+	}
+	return nil, fmt.Errorf("%s is not a mechanism of SCRAM", mechanism)
+}

@@ -23,7 +23,9 @@ func NewBudget(size int64) *Budget {
 
 // Acquire waits for n bytes and returns what to release; a frame larger than the budget takes all of it.
 func (b *Budget) Acquire(ctx context.Context, n int64) (int64, error) {
-	n = min(n, b.size)
+	if n = min(n, b.size); n == 0 {
+		return 0, nil // without queueing behind those who wait
+	}
 	if !b.sem.TryAcquire(n) {
 		b.waited.Add(1)
 		if err := b.sem.Acquire(ctx, n); err != nil {

@@ -259,10 +259,11 @@ func (c *Conn) finish(call *Call) {
 func (c *Conn) readCall(call *Call, size int) error {
 	var err error
 	call.budget = c.server.budget
+	need := int64(size)
 	if c.restricted.Load() {
-		call.budget = c.server.strangers
+		call.budget, need = c.server.strangers, strangerNeeds(size)
 	}
-	if call.reserved, err = call.budget.Acquire(c.ctx, int64(size)); err != nil {
+	if call.reserved, err = call.budget.Acquire(c.ctx, need); err != nil {
 		return errClosing
 	}
 	var frame []byte

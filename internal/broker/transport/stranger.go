@@ -176,6 +176,18 @@ func (c *Conn) maxFrame() int {
 	return c.server.opts.MaxRequestBytes
 }
 
+// strangerFree is the size up to which frames of restricted connections need no room in their budget. What nearly all
+// clients send to authenticate fits, so that strangers who reserve memory and send nothing keep none of them waiting;
+// the number of places bounds what all of them take.
+const strangerFree = 16 << 10
+
+func strangerNeeds(size int) int64 {
+	if size <= strangerFree {
+		return 0
+	}
+	return int64(size)
+}
+
 // awaitIdle waits until no call is open.
 func (c *Conn) awaitIdle() error {
 	c.mu.Lock()
@@ -204,7 +216,7 @@ func (c *Conn) readToken(size int) error {
 	c.r += 4
 	call.Key, call.Version, call.Flexible = RawToken, 0, false
 	call.budget = c.server.strangers
-	if call.reserved, err = call.budget.Acquire(c.ctx, int64(size)); err != nil {
+	if call.reserved, err = call.budget.Acquire(c.ctx, strangerNeeds(size)); err != nil {
 		c.finish(call)
 		return errClosing
 	}
