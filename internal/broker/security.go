@@ -163,10 +163,10 @@ func (b *Broker) newSASL(ls *listenerSecurity, l config.Listener) (*saslSettings
 
 func (b *Broker) newMechanism(ls *listenerSecurity, name string, l config.Listener, s *saslSettings) (auth.Mechanism, error) {
 	setting := fmt.Sprintf("listener.name.%s.%s.sasl.jaas.config", strings.ToLower(ls.name), strings.ToLower(name))
-	var login auth.Login
+	var login config.Login
 	if text := l.String("sasl.jaas.config"); text != "" {
 		var err error
-		if login, err = auth.ParseJAAS(text); err != nil {
+		if login, err = config.ParseJAAS(text); err != nil {
 			return nil, fmt.Errorf("%s: %w", setting, err)
 		}
 	}
@@ -234,7 +234,7 @@ func (b *Broker) tokenSecret(id string) []byte {
 	return m.Sum(nil)
 }
 
-func (b *Broker) newOAuth(ls *listenerSecurity, l config.Listener, login auth.Login, s *saslSettings) (auth.Mechanism, error) {
+func (b *Broker) newOAuth(ls *listenerSecurity, l config.Listener, login config.Login, s *saslSettings) (auth.Mechanism, error) {
 	if url := l.String("sasl.oauthbearer.jwks.endpoint.url"); url != "" {
 		keys, err := auth.NewJWKS(auth.JWKSOptions{
 			URL: url, FS: b.secretsFS(), Clock: b.clock, Logger: b.log,
@@ -263,7 +263,7 @@ func (b *Broker) newOAuth(ls *listenerSecurity, l config.Listener, login auth.Lo
 	return auth.NewOAuth(v), nil
 }
 
-func (b *Broker) newGSSAPI(l config.Listener, login auth.Login) (auth.Mechanism, error) {
+func (b *Broker) newGSSAPI(l config.Listener, login config.Login) (auth.Mechanism, error) {
 	name, principal := login.Options["keyTab"], login.Options["principal"]
 	_, realm, ok := strings.Cut(principal, "@")
 	if name == "" || !ok {

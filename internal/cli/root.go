@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"leat.dev/internal/cli/acl"
 	"leat.dev/internal/cli/bench"
 	"leat.dev/internal/cli/command"
 	"leat.dev/internal/cli/config"
@@ -26,8 +27,10 @@ import (
 	"leat.dev/internal/cli/produce"
 	"leat.dev/internal/cli/screen"
 	"leat.dev/internal/cli/serve"
+	"leat.dev/internal/cli/token"
 	"leat.dev/internal/cli/topic"
 	"leat.dev/internal/cli/txn"
+	"leat.dev/internal/cli/user"
 )
 
 // Main runs the program as the process and returns its exit code.
@@ -88,7 +91,7 @@ func newRoot(env *command.Env) *cobra.Command {
 	}
 	add("run", serve.NewUp(env), serve.NewBroker(env), newDemo(env))
 	add("data", produce.New(env), consume.New(env))
-	add("admin", topic.New(env), group.New(env), txn.New(env), config.New(env))
+	add("admin", topic.New(env), group.New(env), txn.New(env), config.New(env), acl.New(env), user.New(env), token.New(env))
 	add("tools", logfile.New(env), bench.New(env), newVersion(env))
 	root.SetHelpCommandGroupID("tools")
 	root.SetCompletionCommandGroupID("tools")

@@ -63,6 +63,7 @@ func (o *Options) LoadSettings(s Sources) error {
 // ownVariables are environment variables of the command line's clients, not settings.
 var ownVariables = map[string]bool{
 	"LEAT_BOOTSTRAP_SERVERS": true, "LEAT_OUTPUT": true, "LEAT_CONFIG": true, "LEAT_LOG_LEVEL": true, "LEAT_LOG_FORMAT": true,
+	"LEAT_CLIENT_CONFIG": true, "LEAT_USER": true, "LEAT_PASSWORD": true,
 }
 
 func (o *Options) take(all map[string]string) error {

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -47,7 +48,6 @@ func (e *Env) Open(opts ...kgo.Opt) (*Client, error) {
 		kgo.SeedBrokers(e.Bootstrap...),
 		kgo.ClientID("leat"),
 		kgo.SoftwareNameAndVersion("leat", softwareVersion(e.Version)),
-		kgo.Dialer(dials.dial),
 		kgo.RetryTimeout(e.Timeout),
 		kgo.DisableClientMetrics(),
 		// Metadata is asked for right away after a topic was created; a person does not wait for it.
@@ -56,6 +56,11 @@ func (e *Env) Open(opts ...kgo.Opt) (*Client, error) {
 	if e.Verbose {
 		base = append(base, kgo.WithLogger(kgo.BasicLogger(e.Err, kgo.LogLevelDebug, nil)))
 	}
+	secure, err := e.security.options(dials)
+	if err != nil {
+		return nil, err
+	}
+	base = append(base, secure...)
 	cl, err := kgo.NewClient(append(base, opts...)...)
 	if err != nil {
 		return nil, fault.Usage("cannot use these connection settings").WithDetail("%v", err).
@@ -108,6 +113,12 @@ func (c *Client) unreachable(err error) error {
 	out := &fault.Error{Primary: "cannot reach a broker at " + servers, Cause: err, Detail: err.Error()}
 	_, dialErr := c.dials.last()
 	switch {
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
+		out.Primary = "the cluster does not accept this user and password"
+		out.Hint = "--user, --password and --sasl-mechanism say who you are"
+	case dialErr != nil && isTLS(dialErr):
+		out.Detail = dialErr.Error()
+		out.Hint = "--tls-ca names the authority that signed the broker's certificate, --tls-cert and --tls-key yours"
 	case dialErr != nil:
 		out.Detail = dialCause(dialErr)
 		out.Hint = `start one with "leat up", or say where it is with --bootstrap-servers HOST:PORT or LEAT_BOOTSTRAP_SERVERS`
@@ -133,10 +144,17 @@ type dialLog struct {
 	mu     sync.Mutex
 	failed map[string]error
 	recent string
+	tls    *tls.Config // nil for none
 }
 
 func (d *dialLog) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, addr)
+	var conn net.Conn
+	var err error
+	if d.tls != nil {
+		conn, err = dialTLS(ctx, network, addr, d.tls)
+	} else {
+		conn, err = (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, addr)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {

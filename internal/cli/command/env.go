@@ -31,6 +31,7 @@ type Env struct {
 	Timeout   time.Duration
 	Verbose   bool
 	output    string
+	security  securityFlags
 }
 
 // Flags declares the flags that every command has.
@@ -42,6 +43,7 @@ func (e *Env) Flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&e.Bootstrap, "bootstrap-servers", bootstrap, "brokers to connect to first, HOST:PORT,… (env LEAT_BOOTSTRAP_SERVERS)")
 	f.StringVarP(&e.output, "output", "o", string(screen.FormatTable), "how to write results: table or json")
 	f.DurationVar(&e.Timeout, "timeout", defaultTimeout, "how long to wait for the cluster's answers")
+	e.security.flags(e, f)
 	f.BoolVar(&e.Verbose, "verbose", false, "log the client's work to standard error")
 }
 

@@ -1,4 +1,4 @@
-package auth
+package config
 
 import (
 	"errors"
@@ -10,6 +10,12 @@ import (
 type Login struct {
 	Module  string // the class without its package
 	Options map[string]string
+}
+
+// JAASOptions are the options of a login module.
+func JAASOptions(text string) (map[string]string, error) {
+	l, err := ParseJAAS(text)
+	return l.Options, err
 }
 
 var errJAAS = errors.New("not a login module: expected CLASS required name=\"value\" ... ;")
