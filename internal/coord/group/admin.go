@@ -8,8 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// describe shows classic groups. Metadata and assignments are shown only of a
-// Stable group: before that they belong to no generation.
+// describe shows classic groups. Metadata are shown only of a Stable group: before
+// that they belong to no generation.
 func (s *Shard) describe(ev DescribeGroups) {
 	all := make([]kmsg.DescribeGroupsResponseGroup, 0, len(ev.Groups))
 	for _, id := range ev.Groups {
@@ -44,10 +44,12 @@ func (g *classic) describe(r *kmsg.DescribeGroupsResponseGroup) {
 		d := kmsg.NewDescribeGroupsResponseGroupMember()
 		d.MemberID, d.InstanceID = m.id, m.instanceID
 		d.ClientID, d.ClientHost = m.clientID, m.clientHost
-		d.ProtocolMetadata, d.MemberAssignment = []byte{}, []byte{}
+		d.ProtocolMetadata, d.MemberAssignment = []byte{}, m.assignment
+		if d.MemberAssignment == nil {
+			d.MemberAssignment = []byte{}
+		}
 		if stable {
 			d.ProtocolMetadata = m.metadata(*g.protocol)
-			d.MemberAssignment = m.assignment
 		}
 		r.Members = append(r.Members, d)
 	}
@@ -96,14 +98,19 @@ func (s *Shard) delete(ev DeleteGroups) {
 
 // dropGroup deletes a group from the shard and the log.
 func (s *Shard) dropGroup(id string) {
+	if g := s.consumer(id); g != nil {
+		s.putDropped(g)
+		return
+	}
 	s.write(EncodeGroupTombstone(id))
 	s.forgetGroup(id)
 }
 
 func (s *Shard) forgetGroup(id string) {
-	if g := s.classic(id); g != nil {
+	switch g := s.groups[id].(type) {
+	case *classic:
 		s.drop(g)
-		return
+	case *consumer:
+		s.dropConsumer(g)
 	}
-	delete(s.groups, id)
 }

@@ -21,29 +21,31 @@ func (g *classic) validateMember(memberID string, instanceID *string) (*member, 
 	return m, nil
 }
 
-func (g *classic) validateOffsetCommit(memberID string, instanceID *string, generation int32, transactional bool) (*member, *kerr.Error) {
-	if generation < 0 && g.state == Empty {
+func (g *classic) validateOffsetCommit(c committing) (*member, *kerr.Error) {
+	if c.generation < 0 && g.state == Empty {
 		return nil, nil // an admin tool, or a consumer that assigns itself
 	}
 	var m *member
-	if generation >= 0 || memberID != "" || instanceID != nil {
+	if c.generation >= 0 || c.memberID != "" || c.instanceID != nil {
 		var err *kerr.Error
-		if m, err = g.validateMember(memberID, instanceID); err != nil {
+		if m, err = g.validateMember(c.memberID, c.instanceID); err != nil {
 			return nil, err
 		}
-		if generation != g.generation {
+		if c.generation != g.generation {
 			return nil, kerr.IllegalGeneration
 		}
-	} else if !transactional && g.state != Empty {
+	} else if !c.transactional && g.state != Empty {
 		// Old transactional commits carry no member; others must not meddle with
 		// a group that has members.
 		return nil, kerr.UnknownMemberID
 	}
-	if !transactional && g.state == CompletingRebalance {
+	if !c.transactional && g.state == CompletingRebalance {
 		return nil, kerr.RebalanceInProgress
 	}
 	return m, nil
 }
+
+func (g *classic) validateCommitOf(committing, [16]byte, int32) *kerr.Error { return nil }
 
 func (g *classic) validateOffsetDelete() *kerr.Error {
 	// In a consumer group single topics can be unsubscribed; of other members'

@@ -19,6 +19,9 @@ func (s *Shard) checkHeartbeat(req *kmsg.HeartbeatRequest) *kerr.Error {
 	if req.Group == "" {
 		return kerr.InvalidGroupID
 	}
+	if g := s.consumer(req.Group); g != nil {
+		return s.heartbeatConsumer(g, req)
+	}
 	g := s.classic(req.Group)
 	if g == nil {
 		return kerr.UnknownMemberID

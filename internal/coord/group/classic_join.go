@@ -41,13 +41,19 @@ func (s *Shard) join(ev JoinGroup) {
 
 	g, known := s.groups[ev.Req.Group].(*classic)
 	if !known {
-		if s.groups[ev.Req.Group] != nil {
+		c := s.consumer(ev.Req.Group)
+		switch {
+		case c != nil && !c.empty():
+			s.joinConsumer(c, j)
+			return
+		case c == nil && s.groups[ev.Req.Group] != nil:
 			s.refuseJoin(j, ev.Req.MemberID, kerr.InconsistentGroupProtocol)
 			return
-		}
-		if ev.Req.MemberID != "" {
+		case ev.Req.MemberID != "":
 			s.refuseJoin(j, ev.Req.MemberID, kerr.UnknownMemberID)
 			return
+		case c != nil:
+			s.putDropped(c)
 		}
 		// The group must outlive a restart even before its first rebalance, or
 		// the member id handed out would be refused.

@@ -23,10 +23,18 @@ func (s *Shard) leave(ev LeaveGroup) {
 	}
 	g := s.classic(ev.Req.Group)
 	removed := false
+	var errs []*kerr.Error
+	if c := s.consumer(ev.Req.Group); c != nil {
+		errs = s.leaveConsumerClassic(c, members)
+	}
 	for i := range members {
 		m := kmsg.NewLeaveGroupResponseMember()
 		m.MemberID, m.InstanceID = members[i].MemberID, members[i].InstanceID
-		if err := s.leaveOne(g, &members[i]); err != nil {
+		if errs != nil {
+			if errs[i] != nil {
+				m.ErrorCode = errs[i].Code
+			}
+		} else if err := s.leaveOne(g, &members[i]); err != nil {
 			m.ErrorCode = err.Code
 		} else {
 			removed = true

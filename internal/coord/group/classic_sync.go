@@ -8,6 +8,10 @@ import (
 // sync handles SyncGroup. The leader's brings the assignment, which is stored and
 // makes the group Stable; the others' wait for it.
 func (s *Shard) sync(ev SyncGroup) {
+	if g := s.consumer(ev.Req.Group); g != nil && (ev.Req.Version < 5 || ev.Req.ProtocolType != nil && ev.Req.Protocol != nil) {
+		s.syncConsumer(g, ev)
+		return
+	}
 	g, m, err := s.checkSync(ev.Req)
 	if err != nil {
 		s.reply(ev.ID, syncError(ev.Req.Version, err))

@@ -25,9 +25,13 @@ import (
 //
 //	group.initial.rebalance.delay.ms=400
 //	group.min.session.timeout.ms=100
+//	group.consumer.min.session.timeout.ms=100
+//	group.consumer.session.timeout.ms=2000
+//	group.consumer.min.heartbeat.interval.ms=10
+//	group.consumer.heartbeat.interval.ms=100
+//	offsets.topic.num.partitions=1
 //
-// and hold the topics t and u with four partitions each. With -live-print it
-// prints each script as the broker answers it instead of failing.
+// and hold the topics t and u with four partitions each.
 func TestLive(t *testing.T) {
 	addr := os.Getenv("LEAT_GROUPS_BROKER")
 	if addr == "" {
@@ -45,7 +49,7 @@ func TestLive(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			runLive(t, addr, string(text))
+			runLive(t, addr, string(text), strings.HasPrefix(filepath.Base(file), "consumer_"))
 		})
 	}
 }
@@ -78,22 +82,35 @@ func createOffsetsTopic(t *testing.T, addr string) {
 	t.Fatal("the coordinator does not come up")
 }
 
-func runLive(t *testing.T, addr, text string) {
+// runLive carries a script out. With records, what the broker writes is compared
+// as well.
+func runLive(t *testing.T, addr, text string, records bool) {
 	blocks, _ := script.Parse(text)
 	w := &liveWorld{t: t, addr: addr, suffix: fmt.Sprintf(".%d", time.Now().UnixNano()), replies: make(chan liveReply, 100), uuids: map[string]string{}}
+	w.topics = fetchTopics(t, addr)
+	w.offsets.next = logEnd(t, addr)
 	for _, b := range blocks {
 		c := parseCommand(b.Command)
 		if c.Verb == "settings" {
 			continue
 		}
-		var want []string
+		var want, written []string
 		for line := range strings.Lines(b.Expect) {
 			line = strings.TrimSpace(timePrefix.ReplaceAllString(line, ""))
-			if !strings.HasPrefix(line, "append ") {
+			switch {
+			case !strings.HasPrefix(line, "append "):
 				want = append(want, line)
+			case records && !strings.HasPrefix(line, "append group ") && !strings.HasPrefix(line, "append offset "):
+				written = append(written, line)
 			}
 		}
 		got := w.do(c, want)
+		if records {
+			want = append(want, written...)
+			got = append(got, w.appended()...)
+			w.rename(got, want)
+			slices.Sort(got)
+		}
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
 			t.Errorf("%s\nthe broker:\n  %s\nthe script:\n  %s", b.Command, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
@@ -103,7 +120,7 @@ func runLive(t *testing.T, addr, text string) {
 
 var (
 	timePrefix = regexp.MustCompile(`^\[[^]]*\] `)
-	uuidSuffix = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	uuidSuffix = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[A-Za-z0-9_-]{22}\b`)
 )
 
 type liveReply struct {
@@ -120,6 +137,8 @@ type liveWorld struct {
 	suffix   string // makes group ids unique among runs
 	requests int
 	replies  chan liveReply
+	topics   *topicTable
+	offsets  offsetsReader
 
 	mu    sync.Mutex
 	uuids map[string]string // the counter in the script -> what the broker made
@@ -128,7 +147,9 @@ type liveWorld struct {
 func (w *liveWorld) do(c command, want []string) []string {
 	var got []string
 	parked := false
-	if c.Verb == "advance" {
+	if c.Verb == "topic" {
+		w.makeTopic(c.Arg(0), int32(c.Int("partitions", 0)))
+	} else if c.Verb == "advance" {
 		d, err := time.ParseDuration(c.Arg(0))
 		if err != nil {
 			w.t.Fatal(err)
@@ -193,10 +214,12 @@ func (w *liveWorld) describe(r liveReply) string {
 		}
 	case *kmsg.DeleteGroupsResponse:
 		body = resp.Groups
+	case *kmsg.ConsumerGroupDescribeResponse:
+		body = resp.Groups
 	case *kmsg.OffsetFetchResponse:
 		body = resp.Groups[0]
 	}
-	return fmt.Sprintf("#%d %s", r.id, strings.ReplaceAll(describeReply(body), w.suffix, ""))
+	return fmt.Sprintf("#%d %s", r.id, strings.ReplaceAll(describeReply(body, w.topics.name), w.suffix, ""))
 }
 
 var memberField = regexp.MustCompile(`member=\S*?(\d+|` + uuidSuffix.String() + `)(?: |$)`)
@@ -229,6 +252,9 @@ func (w *liveWorld) rename(got, want []string) {
 func (w *liveWorld) realID(id string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if real := w.uuids[id]; real != "" {
+		return real
+	}
 	if i := strings.LastIndex(id, "-"); i >= 0 && w.uuids[id[i+1:]] != "" {
 		return id[:i+1] + w.uuids[id[i+1:]]
 	}
@@ -253,6 +279,14 @@ func (w *liveWorld) localize(req kmsg.Request) {
 	case *kmsg.JoinGroupRequest:
 		group(&r.Group)
 		member(&r.MemberID)
+	case *kmsg.ConsumerGroupHeartbeatRequest:
+		group(&r.Group)
+		member(&r.MemberID)
+		realTopicIDs(r, func(name string) [16]byte { return w.topics.byName[name] })
+	case *kmsg.ConsumerGroupDescribeRequest:
+		for i := range r.Groups {
+			group(&r.Groups[i])
+		}
 	case *kmsg.SyncGroupRequest:
 		group(&r.Group)
 		member(&r.MemberID)

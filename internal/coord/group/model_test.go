@@ -78,7 +78,7 @@ func TestModel(t *testing.T) {
 }
 
 func newModelWorld(t *rapid.T) *world {
-	w := &world{t: t, settings: DefaultSettings(), parked: map[RequestID]bool{}}
+	w := &world{t: t, settings: DefaultSettings(), parked: map[RequestID]bool{}, cluster: newFakeCluster()}
 	w.settings.MaxSize = rapid.SampledFrom([]int{2, 100}).Draw(t, "max size")
 	w.start = time.UnixMilli(1_700_000_000_000)
 	w.now = w.start

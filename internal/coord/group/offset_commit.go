@@ -10,6 +10,9 @@ import (
 func (s *Shard) commitOffsets(ev OffsetCommit) {
 	req := ev.Req
 	g, err := s.committer(req)
+	if err == nil && g != nil {
+		err = s.checkCommitted(g, req)
+	}
 	if err != nil {
 		s.reply(ev.ID, commitResponse(req, func(*kmsg.OffsetCommitRequestTopicPartition) *kerr.Error { return err }))
 		return
@@ -62,7 +65,7 @@ func (s *Shard) committer(req *kmsg.OffsetCommitRequest) (group, *kerr.Error) {
 		}
 		return nil, kerr.IllegalGeneration
 	}
-	m, err := g.validateOffsetCommit(req.MemberID, req.InstanceID, req.Generation, false)
+	m, err := g.validateOffsetCommit(plainCommitting(req))
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +73,33 @@ func (s *Shard) committer(req *kmsg.OffsetCommitRequest) (group, *kerr.Error) {
 		s.renewSession(c, m)
 	}
 	return g, nil
+}
+
+// checkCommitted checks the partitions: one that the sender has no right to is
+// enough to refuse them all, as in Kafka.
+func (s *Shard) checkCommitted(g group, req *kmsg.OffsetCommitRequest) *kerr.Error {
+	for i := range req.Topics {
+		t := &req.Topics[i]
+		for j := range t.Partitions {
+			if err := g.validateCommitOf(plainCommitting(req), s.idOf(t.Topic, t.TopicID), t.Partitions[j].Partition); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func plainCommitting(req *kmsg.OffsetCommitRequest) committing {
+	return committing{memberID: req.MemberID, instanceID: req.InstanceID, generation: req.Generation, version: req.Version}
+}
+
+// idOf is a topic's id, looked up by name if the request does not tell.
+func (s *Shard) idOf(name string, id [16]byte) [16]byte {
+	if id == [16]byte{} {
+		t, _ := s.cluster.Topic(name)
+		return t.ID
+	}
+	return id
 }
 
 func (s *Shard) commitOne(req *kmsg.OffsetCommitRequest, t *kmsg.OffsetCommitRequestTopic, p *kmsg.OffsetCommitRequestTopicPartition) {

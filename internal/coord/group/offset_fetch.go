@@ -31,8 +31,13 @@ func (s *Shard) fetchOffsets(ev OffsetFetch) {
 }
 
 // checkFetch checks the member that new clients name; classic groups do not ask
-// for one. A consumer group (KIP-848) would check its epoch here.
-func (s *Shard) checkFetch(*kmsg.OffsetFetchRequestGroup) *kerr.Error { return nil }
+// for one.
+func (s *Shard) checkFetch(req *kmsg.OffsetFetchRequestGroup) *kerr.Error {
+	if g := s.consumer(req.Group); g != nil {
+		return g.validateOffsetFetch(req.MemberID, req.MemberEpoch)
+	}
+	return nil
+}
 
 func (s *Shard) fetchOne(ev OffsetFetch, t *kmsg.OffsetFetchRequestGroupTopic, partition int32) kmsg.OffsetFetchResponseGroupTopicPartition {
 	p := kmsg.NewOffsetFetchResponseGroupTopicPartition()

@@ -16,7 +16,9 @@ func (s *Shard) commitTxnOffsets(ev TxnOffsetCommit) {
 		s.reply(ev.ID, txnCommitResponse(req, code))
 	}
 	all := func(err *kerr.Error) {
-		answer(func(*kmsg.TxnOffsetCommitRequestTopicPartition) *kerr.Error { return err })
+		answer(func(*kmsg.TxnOffsetCommitRequestTopicPartition) *kerr.Error {
+			return err
+		})
 	}
 	if err := s.txnCommitter(req); err != nil {
 		all(err)
@@ -70,14 +72,26 @@ func (s *Shard) txnCommitter(req *kmsg.TxnOffsetCommitRequest) *kerr.Error {
 		}
 		return kerr.IllegalGeneration
 	}
-	m, err := g.validateOffsetCommit(req.MemberID, req.InstanceID, req.Generation, true)
+	m, err := g.validateOffsetCommit(txnCommitting(req))
 	if err != nil {
 		return err
+	}
+	for i := range req.Topics {
+		t := &req.Topics[i]
+		for j := range t.Partitions {
+			if err := g.validateCommitOf(txnCommitting(req), s.idOf(t.Topic, [16]byte{}), t.Partitions[j].Partition); err != nil {
+				return err
+			}
+		}
 	}
 	if c, ok := g.(*classic); ok && m != nil {
 		s.renewSession(c, m)
 	}
 	return nil
+}
+
+func txnCommitting(req *kmsg.TxnOffsetCommitRequest) committing {
+	return committing{memberID: req.MemberID, instanceID: req.InstanceID, generation: req.Generation, transactional: true}
 }
 
 // endTxn writes the end marker of a producer's transaction. It is applied when it

@@ -8,8 +8,8 @@ import (
 	"leat.dev/internal/coord"
 )
 
-// Key types: the int16 that starts every key. Types 3 to 24 belong to consumer,
-// share and streams groups.
+// Key types: the int16 that starts every key. Those of consumer groups stand in
+// consumer_record.go; the others up to 24 belong to share and streams groups.
 const (
 	keyOffsetCommitV0 int16 = 0 // before Kafka 0.9; same fields as 1
 	keyOffsetCommit   int16 = 1
@@ -58,7 +58,8 @@ type MemberValue struct {
 	Assignment             []byte
 }
 
-// Key is a decoded record key: an OffsetKey, a GroupKey, or an UnknownKey.
+// Key is a decoded record key: an OffsetKey, a GroupKey, a ConsumerKey, or an
+// UnknownKey.
 type Key interface{ key() }
 
 // GroupKey is the key of a GroupMetadata record.
@@ -83,6 +84,8 @@ func DecodeKey(b []byte) (Key, error) {
 		k = OffsetKey{Group: r.String(), Topic: r.String(), Partition: r.Int32()}
 	case typ == keyGroupMetadata:
 		k = GroupKey{Group: r.String()}
+	case isConsumerKey(typ):
+		k = decodeConsumerKey(typ, &r)
 	default:
 		return UnknownKey{Type: typ}, nil
 	}

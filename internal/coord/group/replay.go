@@ -15,6 +15,8 @@ func (s *Shard) Replay(r LogRecord) error {
 		return s.replayOffset(k, r)
 	case GroupKey:
 		return s.replayGroup(k.Group, r.Value)
+	case ConsumerKey:
+		return s.applyConsumer(k, r.Value)
 	}
 	return nil
 }
@@ -49,7 +51,9 @@ func (s *Shard) replayOffset(k OffsetKey, r LogRecord) error {
 
 func (s *Shard) replayGroup(id string, value []byte) error {
 	if value == nil {
-		s.forgetGroup(id)
+		if g := s.classic(id); g != nil {
+			s.drop(g) // of another kind it is not the tombstone
+		}
 		return nil
 	}
 	v, err := DecodeGroupValue(value)

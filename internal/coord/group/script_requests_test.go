@@ -16,6 +16,10 @@ func (c command) request() kmsg.Request {
 	switch c.Verb {
 	case "join":
 		return c.joinRequest()
+	case "beat":
+		return c.beatRequest()
+	case "describe-consumer":
+		return c.describeConsumerRequest()
 	case "sync":
 		return c.syncRequest()
 	case "heartbeat":
@@ -78,7 +82,8 @@ func (c command) millis(name string, missing time.Duration) int32 {
 	return int32(c.Duration(name, missing).Milliseconds())
 }
 
-// joinRequest: join GROUP [MEMBER] client= v= instance= type= protos=range:a+b,sticky:a
+// joinRequest: join GROUP [MEMBER] client= v= instance= type= protos=range:a+b,sticky:a (range:a/a.0.1
+// owns partitions of a)
 func (c command) joinRequest() kmsg.Request {
 	r := kmsg.NewPtrJoinGroupRequest()
 	r.Version = int16(c.Int("v", 9))
@@ -90,13 +95,45 @@ func (c command) joinRequest() kmsg.Request {
 	for _, p := range strings.FieldsFunc(c.Str("protos", "range:t"), func(r rune) bool { return r == ',' }) {
 		name, topics, _ := strings.Cut(p, ":")
 		jp := kmsg.NewJoinGroupRequestProtocol()
+		topics, owned, _ := strings.Cut(topics, "/")
 		jp.Name, jp.Metadata = name, subscription(strings.Split(topics, "+")...)
+		jp.Metadata = appendOwned(jp.Metadata[:len(jp.Metadata)-4], owned)
 		if r.ProtocolType != consumerProtocol {
 			jp.Metadata = []byte(topics)
 		}
 		r.Protocols = append(r.Protocols, jp)
 	}
 	return r
+}
+
+// assignment writes t.0.1;u.2 after "embedded/" the way consumers do; anything else
+// stands for itself.
+func assignment(s string) []byte {
+	embedded, ok := strings.CutPrefix(s, "embedded/")
+	if !ok {
+		return []byte(s)
+	}
+	b := appendOwned([]byte{0, 1}, embedded)
+	return append(b, 0xff, 0xff, 0xff, 0xff) // no user data
+}
+
+// appendOwned writes partitions given as t.0.1;u.2.
+func appendOwned(b []byte, s string) []byte {
+	topics := strings.FieldsFunc(s, func(r rune) bool { return r == ';' })
+	b = binary.BigEndian.AppendUint32(b, uint32(len(topics)))
+	for _, t := range topics {
+		parts := strings.Split(t, ".")
+		b = appendString(b, parts[0])
+		b = binary.BigEndian.AppendUint32(b, uint32(len(parts)-1))
+		for _, p := range parts[1:] {
+			n, err := strconv.Atoi(p)
+			if err != nil {
+				panic(err)
+			}
+			b = binary.BigEndian.AppendUint32(b, uint32(n))
+		}
+	}
+	return b
 }
 
 func subscription(topics ...string) []byte {
@@ -126,7 +163,7 @@ func (c command) syncRequest() kmsg.Request {
 	for _, a := range strings.FieldsFunc(c.Str("assign", ""), func(r rune) bool { return r == ',' }) {
 		id, bytes, _ := strings.Cut(a, ":")
 		ga := kmsg.NewSyncGroupRequestGroupAssignment()
-		ga.MemberID, ga.MemberAssignment = id, []byte(bytes)
+		ga.MemberID, ga.MemberAssignment = id, assignment(bytes)
 		r.GroupAssignment = append(r.GroupAssignment, ga)
 	}
 	return r
@@ -213,7 +250,7 @@ func (c command) fetchRequest() kmsg.Request {
 	r.RequireStable = c.Str("stable", "") == "true"
 	g := kmsg.NewOffsetFetchRequestGroup()
 	g.Group = c.Arg(0)
-	g.MemberEpoch = -1
+	g.MemberID, g.MemberEpoch = c.Ptr("member"), int32(c.Int("epoch", -1))
 	for _, tp := range c.partitions(1) {
 		t := kmsg.NewOffsetFetchRequestGroupTopic()
 		t.Topic, t.TopicID = tp.topic, topicID(c.Int("id", 0))

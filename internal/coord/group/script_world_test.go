@@ -31,10 +31,12 @@ type world struct {
 	parked   map[RequestID]bool
 	log      []LogRecord
 	out      strings.Builder
+	cluster  *fakeCluster
 }
 
 func newWorld(t tester) *world {
-	w := &world{t: t, settings: DefaultSettings(), parked: map[RequestID]bool{}}
+	w := &world{t: t, settings: DefaultSettings(), parked: map[RequestID]bool{}, cluster: newFakeCluster()}
+	consumerDefaults(&w.settings)
 	w.settings.MinSessionTimeout = 100 * time.Millisecond
 	w.start = time.UnixMilli(1_700_000_000_000)
 	w.now = w.start
@@ -50,6 +52,7 @@ func (w *world) uuid() string {
 // open makes the shard from the log.
 func (w *world) open() {
 	w.shard = New(w.settings, w.uuid)
+	w.shard.Step(w.now, ClusterChanged{Cluster: w.cluster, NewTopics: true})
 	for _, r := range w.log {
 		if r.Key == nil { // the scripts' end markers
 			w.shard.ReplayEndTxn(r.Offset, r.ProducerID, string(r.Value) == "commit")
@@ -70,7 +73,11 @@ func (w *world) do(c command) string {
 		w.requests++
 		id := w.requests
 		w.parked[id] = true
+		if r, ok := req.(*kmsg.ConsumerGroupHeartbeatRequest); ok {
+			realTopicIDs(r, func(name string) [16]byte { return w.cluster.topics[name].ID })
+		}
 		w.step(event(id, c, req))
+		w.advance(w.now) // what it asked to be done right after
 		if w.parked[id] {
 			w.printf("#%d parked\n", id)
 		}
@@ -93,6 +100,10 @@ func (w *world) do(c command) string {
 		}
 		w.parked = map[RequestID]bool{}
 		w.open()
+	case "topic":
+		var ev ClusterChanged
+		w.cluster, ev = w.cluster.change(c.Arg(0), int32(c.Int("partitions", 0)))
+		w.step(ev)
 	case "topic-deleted":
 		w.step(TopicsDeleted{Topics: []Topic{{Name: c.Arg(0), ID: topicID(c.Int("id", 0))}}})
 	case "counts":
@@ -100,6 +111,11 @@ func (w *world) do(c command) string {
 		for st, n := range counts.Groups {
 			if n > 0 {
 				w.printf("%s: %d\n", State(st), n)
+			}
+		}
+		for st, n := range counts.Consumer {
+			if n > 0 {
+				w.printf("consumer %s: %d\n", ConsumerState(st), n)
 			}
 		}
 		w.printf("offsets: %d\n", counts.Offsets)
@@ -142,6 +158,7 @@ func (w *world) configure(c command) {
 	s.OffsetsRetention = c.Duration("retention", s.OffsetsRetention)
 	s.RetentionCheckInterval = c.Duration("check", s.RetentionCheckInterval)
 	s.MaxRecordBytes = int(c.Int("max-record-bytes", int64(s.MaxRecordBytes)))
+	w.configureConsumer(c)
 	w.step(Configure{Settings: *s})
 }
 
@@ -160,6 +177,10 @@ func event(id RequestID, c command, req kmsg.Request) Event {
 	switch r := req.(type) {
 	case *kmsg.JoinGroupRequest:
 		return JoinGroup{id, Client{ID: c.Str("client", "c"), Host: "/127.0.0.1"}, r}
+	case *kmsg.ConsumerGroupHeartbeatRequest:
+		return ConsumerGroupHeartbeat{ID: id, Client: Client{ID: c.Str("client", "c"), Host: "/127.0.0.1"}, Req: r}
+	case *kmsg.ConsumerGroupDescribeRequest:
+		return ConsumerGroupDescribe{id, r.Groups}
 	case *kmsg.SyncGroupRequest:
 		return SyncGroup{id, r}
 	case *kmsg.HeartbeatRequest:
@@ -199,18 +220,18 @@ func (w *world) step(ev Event) {
 	}
 	for _, r := range fx.Records {
 		w.log = append(w.log, LogRecord{Offset: int64(len(w.log)), ProducerID: -1, Key: r.Key, Value: r.Value})
-		w.printf("%sappend %s\n", at, describeRecord(r, w.start))
+		w.printf("%sappend %s\n", at, describeRecord(r, w.start, w.cluster.TopicName))
 	}
 	for _, r := range fx.Replies {
 		if !w.parked[r.ID] {
 			w.t.Errorf("second reply to request #%d: %+v", r.ID, r.Response)
 		}
 		delete(w.parked, r.ID)
-		w.printf("%s#%d %s\n", at, r.ID, describeReply(r.Response))
+		w.printf("%s#%d %s\n", at, r.ID, describeReply(r.Response, w.cluster.TopicName))
 	}
 }
 
-func describeRecord(r Record, start time.Time) string {
+func describeRecord(r Record, start time.Time, names topicNames) string {
 	key, err := DecodeKey(r.Key)
 	if err != nil {
 		return err.Error()
@@ -236,6 +257,8 @@ func describeRecord(r Record, start time.Time) string {
 			name += fmt.Sprintf(" expires=%s", time.UnixMilli(v.ExpireTimestamp).Sub(start))
 		}
 		return name
+	case ConsumerKey:
+		return describeConsumerRecord(k, r.Value, names)
 	case GroupKey:
 		if r.Value == nil {
 			return "group " + k.Group + " tombstone"
@@ -246,7 +269,11 @@ func describeRecord(r Record, start time.Time) string {
 		}
 		s := fmt.Sprintf("group %s type=%q gen=%d protocol=%s leader=%s", k.Group, v.ProtocolType, v.Generation, deref(v.Protocol), deref(v.Leader))
 		for _, m := range v.Members {
-			s += fmt.Sprintf(" %s=%s", memberName(m.ID, m.InstanceID), m.Assignment)
+			assigned := string(m.Assignment)
+			if strings.HasPrefix(assigned, "\x00") {
+				assigned = fmt.Sprintf("(%dB)", len(assigned)) // written by a consumer
+			}
+			s += fmt.Sprintf(" %s=%s", memberName(m.ID, m.InstanceID), assigned)
 		}
 		return s
 	}
@@ -279,7 +306,7 @@ func code(c int16) string {
 }
 
 // describeReply shows what a client would act on.
-func describeReply(response any) string {
+func describeReply(response any, names topicNames) string {
 	var w strings.Builder
 	switch r := response.(type) {
 	case *kmsg.JoinGroupResponse:
@@ -302,6 +329,10 @@ func describeReply(response any) string {
 			}
 			fmt.Fprintf(&w, " members=%s", sortedList(names))
 		}
+	case *kmsg.ConsumerGroupHeartbeatResponse:
+		w.WriteString(describeBeat(r, names))
+	case []kmsg.ConsumerGroupDescribeResponseGroup:
+		w.WriteString(describeConsumerGroups(r))
 	case *kmsg.SyncGroupResponse:
 		w.WriteString(code(r.ErrorCode))
 		if r.ErrorCode == 0 {

@@ -13,10 +13,38 @@ type Settings struct {
 	OffsetsRetention       time.Duration // offsets.retention.minutes
 	RetentionCheckInterval time.Duration // offsets.retention.check.interval.ms
 
+	Consumer ConsumerSettings
+
 	// MaxRecordBytes bounds the key and value bytes that one event may write
 	// atomically; what would exceed it is refused before the state changes,
 	// since the log would refuse the batch (max.message.bytes).
 	MaxRecordBytes int
+}
+
+// ConsumerSettings are those of consumer groups (group.consumer.*).
+type ConsumerSettings struct {
+	GroupConfig                   // where a group has no settings of its own
+	MaxSize              int      // max.size
+	Assignors            []string // assignors: uniform, range; the first serves who asks for none
+	Migration            MigrationPolicy
+	RegexRefreshInterval time.Duration // regex.refresh.interval.ms
+	// ForGroup returns a group's own settings in place of GroupConfig; nil means no
+	// group has any.
+	ForGroup func(group string) GroupConfig
+}
+
+// GroupConfig are the settings that a group may have of its own (consumer.*).
+type GroupConfig struct {
+	SessionTimeout     time.Duration // session.timeout.ms
+	HeartbeatInterval  time.Duration // heartbeat.interval.ms
+	AssignmentInterval time.Duration // assignment.interval.ms: between two targets
+}
+
+func (s *Shard) groupConfig(group string) GroupConfig {
+	if s.settings.Consumer.ForGroup == nil {
+		return s.settings.Consumer.GroupConfig
+	}
+	return s.settings.Consumer.ForGroup(group)
 }
 
 // DefaultSettings returns Kafka's defaults.
@@ -30,6 +58,17 @@ func DefaultSettings() Settings {
 		OffsetsRetention:       7 * 24 * time.Hour,
 		RetentionCheckInterval: 10 * time.Minute,
 		MaxRecordBytes:         1<<20 - 4096,
+		Consumer: ConsumerSettings{
+			GroupConfig: GroupConfig{
+				SessionTimeout:     45 * time.Second,
+				HeartbeatInterval:  5 * time.Second,
+				AssignmentInterval: time.Second,
+			},
+			MaxSize:              1<<31 - 1,
+			Assignors:            []string{"uniform", "range"},
+			Migration:            MigrationBidirectional,
+			RegexRefreshInterval: 10 * time.Minute,
+		},
 	}
 }
 

@@ -19,7 +19,11 @@ type Shard struct {
 	offsets offsetStore
 	timers  coord.Timers
 	cleanup *coord.Timer
-	counts  Counts
+	cluster Cluster
+	hashes  topicHashes
+	// newTopicsAt is the version of the metadata that last brought a topic.
+	newTopicsAt int64
+	counts      Counts
 
 	// nextOrder numbers records in log order. While replaying it follows log
 	// offsets; steps then count on. Only the order matters: a transaction's
@@ -40,7 +44,9 @@ type group interface {
 	protocolTypeName() string
 	// validateOffsetCommit checks who commits and returns the member, nil if the
 	// commit comes from outside the group.
-	validateOffsetCommit(memberID string, instanceID *string, generation int32, transactional bool) (*member, *kerr.Error)
+	validateOffsetCommit(c committing) (*member, *kerr.Error)
+	// validateCommitOf checks the commit of one partition, whose topic id is known.
+	validateCommitOf(c committing, topicID [16]byte, partition int32) *kerr.Error
 	validateOffsetDelete() *kerr.Error
 	subscribedTo(topic string) bool
 	// retentionBase returns when the retention of an offset starts, in
@@ -48,7 +54,16 @@ type group interface {
 	retentionBase(o *offset) (ms int64, ok bool)
 }
 
-// Type is a kind of group. Only classic groups live here so far.
+// committing is what an offset commit says of its sender.
+type committing struct {
+	memberID      string
+	instanceID    *string
+	generation    int32
+	transactional bool
+	version       int16 // of an OffsetCommit
+}
+
+// Type is a kind of group. Share and streams groups do not live here yet.
 type Type int8
 
 // The kinds of group, as ListGroups filters and names them.
@@ -65,8 +80,9 @@ func (t Type) String() string {
 
 // Counts are the sizes that metrics show.
 type Counts struct {
-	Groups  [Dead]int // by State
-	Offsets int
+	Groups   [Dead]int           // classic groups by State
+	Consumer [consumerStates]int // consumer groups by ConsumerState
+	Offsets  int
 }
 
 // New returns an empty shard. newUUID makes the random part of member ids.
@@ -76,6 +92,8 @@ func New(settings Settings, newUUID func() string) *Shard {
 		newUUID:  newUUID,
 		groups:   map[string]group{},
 		offsets:  newOffsetStore(),
+		cluster:  noCluster{},
+		hashes:   topicHashes{},
 	}
 	s.cleanup = coord.NewTimer(s.onCleanup)
 	return s
@@ -116,6 +134,12 @@ func (s *Shard) Step(now time.Time, ev Event) Effects {
 		s.commitTxnOffsets(ev)
 	case EndTxn:
 		s.endTxn(ev)
+	case ConsumerGroupHeartbeat:
+		s.consumerHeartbeat(ev)
+	case ConsumerGroupDescribe:
+		s.describeConsumers(ev)
+	case ClusterChanged:
+		s.clusterChanged(ev)
 	case TopicsDeleted:
 		s.topicsDeleted(ev.Topics)
 	case Loaded:
@@ -156,15 +180,16 @@ func (s *Shard) classic(id string) *classic {
 // timeout, since nothing says when it was last heard of.
 func (s *Shard) loaded() {
 	for _, id := range sortedKeys(s.groups) {
-		g, ok := s.groups[id].(*classic)
-		if !ok {
-			continue
-		}
-		for _, m := range g.members {
-			s.renewSession(g, m)
-		}
-		if len(g.members) > s.settings.MaxSize {
-			s.prepareRebalance(g)
+		switch g := s.groups[id].(type) {
+		case *classic:
+			for _, m := range g.members {
+				s.renewSession(g, m)
+			}
+			if len(g.members) > s.settings.MaxSize {
+				s.prepareRebalance(g)
+			}
+		case *consumer:
+			s.loadedConsumer(g)
 		}
 	}
 	s.after(s.cleanup, s.settings.RetentionCheckInterval)
