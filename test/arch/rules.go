@@ -51,6 +51,9 @@ const (
 	modXSys        = "golang.org/x/sys"
 	modXTerm       = "golang.org/x/term"
 	modXSync       = "golang.org/x/sync"
+	modPKCS12      = "software.sslmate.com/src/go-pkcs12"
+	modKerberos    = "github.com/jcmturner/gokrb5/v8"
+	modKerberosASN = "github.com/jcmturner/gofork"
 	modRapid       = "pgregory.net/rapid"
 	modPorcupine   = "github.com/anishathalye/porcupine"
 )
@@ -80,7 +83,7 @@ var rooms = []room{
 		why: "coordinators are state machines without I/O: request in, records and replies out. Logs, networks and goroutines belong to the shell in internal/broker.",
 	},
 	{
-		path: broker, imports: []string{base, wire, commitlog, metadata, coord}, modules: []string{modFranz, modKmsg, modPrometheus, modXSync, modXSys},
+		path: broker, imports: []string{base, wire, commitlog, metadata, coord}, modules: []string{modFranz, modKmsg, modPrometheus, modXSync, modXSys, modPKCS12, modKerberos, modKerberosASN},
 		why: "the broker assembles the rooms below it. It must not know the process it runs in (platform) nor the command line (cli).",
 	},
 	{

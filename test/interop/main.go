@@ -34,6 +34,7 @@ var jobs = []job{
 	{name: "kafkajs", from: "npm", limit: 4 * time.Minute, run: kafkaJS},
 	{name: "sarama", from: "Go proxy", limit: 5 * time.Minute, run: sarama},
 	{name: "java", from: "Maven Central", limit: 6 * time.Minute, run: javaClients},
+	{name: "security", from: "Debian, Maven Central", limit: 6 * time.Minute, run: security},
 	{name: "java-tools", from: "Maven Central", limit: 8 * time.Minute, run: javaTools},
 	{name: "kgo", from: "Go proxy", limit: 12 * time.Minute, run: kgoSuite},
 }

@@ -37,14 +37,17 @@ type Spec struct {
 	Props  map[string]string // the broker's settings, by Kafka's names
 	HeapMB int               // Apache Kafka's heap; default 1024, as its own scripts
 	Env    []string          // added to the child's environment
+	// Listeners are the names of more listeners of our program, each on a port of its own: "SASL_SSL".
+	Listeners []string
 }
 
 // Broker is one broker that can be started, killed and started again on the same data and port.
 type Broker struct {
 	spec Spec
 	port int
-	lib  string // Apache Kafka's jars
-	bin  string // our program
+	more map[string]int // ports of Spec.Listeners
+	lib  string         // Apache Kafka's jars
+	bin  string         // our program
 
 	cmd  *exec.Cmd
 	done chan error
@@ -65,7 +68,12 @@ func New(ctx context.Context, spec Spec) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{spec: spec, port: port}
+	b := &Broker{spec: spec, port: port, more: map[string]int{}}
+	for _, name := range spec.Listeners {
+		if b.more[name], err = freePort(); err != nil {
+			return nil, err
+		}
+	}
 	switch spec.Kind {
 	case Leat:
 		b.bin, err = leatBinary()
@@ -79,6 +87,11 @@ func New(ctx context.Context, spec Spec) (*Broker, error) {
 
 // Addr is the broker's bootstrap address. It stays the same through restarts.
 func (b *Broker) Addr() string { return "127.0.0.1:" + strconv.Itoa(b.port) }
+
+// AddrOf is the address of one of Spec.Listeners.
+func (b *Broker) AddrOf(listener string) string {
+	return "127.0.0.1:" + strconv.Itoa(b.more[listener])
+}
 
 // Kind is Leat or Kafka.
 func (b *Broker) Kind() string { return b.spec.Kind }
@@ -220,7 +233,11 @@ func (b *Broker) command() (string, []string) {
 	if b.spec.Kind == Kafka {
 		return "java", b.kafkaArgs()
 	}
-	args := []string{"up", "--data", b.spec.Data, "--listeners", "PLAINTEXT://" + b.Addr(), "--http", "127.0.0.1:0"}
+	listeners := "PLAINTEXT://" + b.Addr()
+	for _, name := range b.spec.Listeners {
+		listeners += "," + name + "://" + b.AddrOf(name)
+	}
+	args := []string{"up", "--data", b.spec.Data, "--listeners", listeners, "--http", "127.0.0.1:0"}
 	for _, name := range sortedKeys(b.spec.Props) {
 		args = append(args, "--set", name+"="+b.spec.Props[name])
 	}
