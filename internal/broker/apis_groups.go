@@ -14,5 +14,7 @@ var groupAPIs = []api{
 	{key: kmsg.DescribeGroups, min: 0, max: 6, handle: typed((*Broker).handleDescribeGroups)},
 	{key: kmsg.ListGroups, min: 0, max: 5, handle: typed((*Broker).handleListGroups)},
 	{key: kmsg.DeleteGroups, min: 0, max: 2, handle: typed((*Broker).handleDeleteGroups)},
+	{key: kmsg.ConsumerGroupHeartbeat, min: 0, max: 1, handle: typed((*Broker).handleConsumerGroupHeartbeat)},
+	{key: kmsg.ConsumerGroupDescribe, min: 0, max: 1, handle: typed((*Broker).handleConsumerGroupDescribe)},
 	{key: kmsg.OffsetDelete, min: 0, max: 0, handle: typed((*Broker).handleOffsetDelete)},
 }

@@ -182,8 +182,11 @@ func (b *Broker) imageChanged(prev, next *metadata.Image) {
 	if len(deleted) > 0 {
 		b.groups.TopicsDeleted(deleted)
 	}
+	if ev, changed := groupTopicsChange(prev, next); changed {
+		b.groups.ClusterChanged(ev)
+	}
 	for typ := range next.ChangedConfigs(prev) {
-		if typ == metadata.BrokerResource {
+		if typ == metadata.BrokerResource || typ == metadata.GroupResource {
 			b.groups.Reconfigure()
 			break
 		}
@@ -295,6 +298,7 @@ func (b *Broker) groupOptions() coordinator.Options {
 	return coordinator.Options{
 		Clock: b.clock, Logger: b.log, Topics: topicLookup{b},
 		Settings:      b.groupSettings,
+		Cluster:       func() group.Cluster { return groupTopics{b.meta.Image()} },
 		CommitTimeout: b.cfg.Millis("offsets.commit.timeout.ms"),
 		Partitions: func() int32 {
 			if t := b.meta.Image().Topic(offsetsTopic); t != nil {

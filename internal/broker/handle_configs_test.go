@@ -93,13 +93,13 @@ func TestDescribeTopicConfigs(t *testing.T) {
 		t.Errorf("%d configs for two known names", len(got.Configs))
 	}
 	for r, want := range map[resource]*kerr.Error{
-		{kmsg.ConfigResourceTypeTopic, "nope"}:        kerr.UnknownTopicOrPartition,
-		{kmsg.ConfigResourceTypeTopic, "a b"}:         kerr.InvalidTopicException,
-		{kmsg.ConfigResourceTypeTopic, ""}:            kerr.InvalidTopicException,
-		{kmsg.ConfigResourceTypeBroker, "7"}:          kerr.InvalidRequest,
-		{kmsg.ConfigResourceTypeBroker, "x"}:          kerr.InvalidRequest,
-		{kmsg.ConfigResourceType(99), "x"}:            kerr.InvalidRequest,
-		{kmsg.ConfigResourceTypeGroupConfig, "group"}: kerr.InvalidRequest,
+		{kmsg.ConfigResourceTypeTopic, "nope"}:   kerr.UnknownTopicOrPartition,
+		{kmsg.ConfigResourceTypeTopic, "a b"}:    kerr.InvalidTopicException,
+		{kmsg.ConfigResourceTypeTopic, ""}:       kerr.InvalidTopicException,
+		{kmsg.ConfigResourceTypeBroker, "7"}:     kerr.InvalidRequest,
+		{kmsg.ConfigResourceTypeBroker, "x"}:     kerr.InvalidRequest,
+		{kmsg.ConfigResourceType(99), "x"}:       kerr.InvalidRequest,
+		{kmsg.ConfigResourceTypeGroupConfig, ""}: kerr.InvalidRequest,
 	} {
 		if got := describeConfigs(c, r); got.ErrorCode != want.Code || len(got.Configs) > 0 {
 			t.Errorf("%v: %v, %d configs; want %v", r, kerr.ErrorForCode(got.ErrorCode), len(got.Configs), want)

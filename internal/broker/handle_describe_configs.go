@@ -63,7 +63,10 @@ func (b *Broker) describeConfigs(img *metadata.Image, typ int8, name string) (en
 	case metadata.ClientMetricsResource:
 		return nil, kerr.InvalidRequest, "Client metrics are not supported yet."
 	case metadata.GroupResource:
-		return nil, kerr.InvalidRequest, "Configs of groups are not supported yet."
+		if name == "" {
+			return nil, kerr.InvalidRequest, "Group name must not be empty"
+		}
+		return config.DescribeGroup(img.Configs(typ, name), b.dynamicSettings(img), b.cfg), nil, ""
 	}
 	return nil, kerr.InvalidRequest, fmt.Sprintf("Unknown resource type %d", typ)
 }

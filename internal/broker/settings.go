@@ -38,7 +38,7 @@ func (b *Broker) topicSettings(img *metadata.Image, topic string) replica.Settin
 	}
 }
 
-// groupSettings are those of the group coordinator. They are static, as in Kafka.
+// groupSettings are those of the group coordinator. Most are static, as in Kafka.
 func (b *Broker) groupSettings() group.Settings {
 	s := group.DefaultSettings()
 	c := b.cfg
@@ -49,7 +49,27 @@ func (b *Broker) groupSettings() group.Settings {
 	s.OffsetMetadataMaxBytes = c.Int("offset.metadata.max.bytes")
 	s.OffsetsRetention = time.Duration(c.Int("offsets.retention.minutes")) * time.Minute
 	s.RetentionCheckInterval = c.Millis("offsets.retention.check.interval.ms")
+	s.Consumer.MaxSize = c.Int("group.consumer.max.size")
+	s.Consumer.Assignors = c.List("group.consumer.assignors")
+	s.Consumer.Migration = group.MigrationPolicy(c.String("group.consumer.migration.policy"))
+	s.Consumer.RegexRefreshInterval = c.Millis("group.consumer.regex.refresh.interval.ms")
+	s.Consumer.GroupConfig = b.groupConfig("")
+	s.Consumer.ForGroup = b.groupConfig
 	return s
+}
+
+// groupConfig are the settings that a group may have of its own. They are read from the metadata each time.
+func (b *Broker) groupConfig(id string) group.GroupConfig {
+	img := b.meta.Image()
+	own, dynamic := img.Configs(metadata.GroupResource, id), b.dynamicSettings(img)
+	ms := func(name string) time.Duration {
+		return time.Duration(config.ClampedGroupValue(name, own, dynamic, b.cfg)) * time.Millisecond
+	}
+	return group.GroupConfig{
+		SessionTimeout:     ms("consumer.session.timeout.ms"),
+		HeartbeatInterval:  ms("consumer.heartbeat.interval.ms"),
+		AssignmentInterval: ms("consumer.assignment.interval.ms"),
+	}
 }
 
 // logSettings are those of the log directory.

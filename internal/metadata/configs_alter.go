@@ -134,8 +134,13 @@ func (v *view) alter(a *alteration) ([]record.Record, *refusal) {
 		if why := v.checkBrokerResource(a.key.name); why != nil {
 			return nil, why
 		}
-	case ClientMetricsResource, GroupResource:
-		return nil, refuse(kerr.InvalidRequest, "Configs of client metrics and of groups are not supported yet.")
+	case GroupResource:
+		declared = config.Group
+		if a.key.name == "" {
+			return nil, refuse(kerr.InvalidRequest, "Default group resources are not allowed.")
+		}
+	case ClientMetricsResource:
+		return nil, refuse(kerr.InvalidRequest, "Configs of client metrics are not supported yet.")
 	default:
 		return nil, refuse(kerr.InvalidRequest, "Unknown resource type "+strconv.Itoa(int(a.key.typ)))
 	}
@@ -149,12 +154,19 @@ func (v *view) alter(a *alteration) ([]record.Record, *refusal) {
 		return nil, refuse(kerr.InvalidConfig, err.Error())
 	}
 	changed := differing(current, next)
-	if a.key.typ == TopicResource {
+	switch a.key.typ {
+	case TopicResource:
 		if err := config.CheckTopic(next, v.dynamic(), v.node.o.Static); err != nil {
 			return nil, refuse(kerr.InvalidConfig, err.Error())
 		}
-	} else if why := v.checkBroker(a, changed, next); why != nil {
-		return nil, why
+	case GroupResource:
+		if err := config.CheckGroup(next, v.dynamic(), v.node.o.Static); err != nil {
+			return nil, refuse(kerr.InvalidConfig, err.Error())
+		}
+	default:
+		if why := v.checkBroker(a, changed, next); why != nil {
+			return nil, why
+		}
 	}
 	records := make([]record.Record, 0, len(changed))
 	for _, name := range changed {

@@ -9,6 +9,10 @@ const MetadataVersion = "metadata.version"
 // may use; 2 is that of KIP-890.
 const TransactionVersion = "transaction.version"
 
+// GroupVersion is the feature that says which group protocols there are; 1 is that
+// of KIP-848.
+const GroupVersion = "group.version"
+
 // metadataLevel is Kafka 4.3's metadata.version.
 const metadataLevel = 30
 
@@ -24,6 +28,7 @@ type Feature struct {
 // appears here when what it switches on is served: clients act on it.
 func SupportedFeatures() []Feature {
 	return []Feature{
+		{Name: GroupVersion, Min: 0, Max: 1, Initial: 1},
 		{Name: MetadataVersion, Min: 7, Max: metadataLevel, Initial: metadataLevel},
 		{Name: TransactionVersion, Min: 0, Max: 2, Initial: 2},
 	}

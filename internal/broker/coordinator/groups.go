@@ -23,7 +23,7 @@ func New(o Options) *Groups {
 		kind: "group", topic: "__consumer_offsets",
 		clock: o.Clock, logger: o.Logger, commitTimeout: o.CommitTimeout, batchBytes: o.BatchBytes,
 		partitions: o.Partitions, createTopic: o.CreateTopic,
-		newMachine:  func() machine[group.Event] { return group.New(g.settings(), g.newUUID) },
+		newMachine:  g.newMachine,
 		loaded:      group.Loaded{},
 		tick:        group.Tick{},
 		newReport:   g.newReport,
@@ -31,6 +31,16 @@ func New(o Options) *Groups {
 		onCommitted: o.Metrics.Committed,
 	})
 	return g
+}
+
+// newMachine makes a state machine that knows the topics of the moment. Changes of
+// them that are told from now on reach it after it is loaded.
+func (g *Groups) newMachine() machine[group.Event] {
+	m := group.New(g.settings(), g.newUUID)
+	if g.o.Cluster != nil {
+		m.Step(g.o.Clock.Now(), group.ClusterChanged{Cluster: g.o.Cluster(), NewTopics: true})
+	}
+	return m
 }
 
 // TopicsDeleted drops the committed offsets of topics that are gone. It does not
@@ -74,6 +84,11 @@ func (g *Groups) newReport() func(machine[group.Event]) {
 		for st := range now.Groups {
 			if d := now.Groups[st] - last.Groups[st]; d != 0 && g.o.Metrics.Groups != nil {
 				g.o.Metrics.Groups(group.State(st).String(), d)
+			}
+		}
+		for st := range now.Consumer {
+			if d := now.Consumer[st] - last.Consumer[st]; d != 0 && g.o.Metrics.Groups != nil {
+				g.o.Metrics.Groups(group.ConsumerState(st).String(), d)
 			}
 		}
 		if d := now.Offsets - last.Offsets; d != 0 && g.o.Metrics.Offsets != nil {

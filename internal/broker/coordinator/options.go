@@ -55,6 +55,9 @@ type Options struct {
 	Logger *slog.Logger
 	Topics Topics
 
+	// Cluster returns the topics of the moment for consumer groups; nil means there
+	// are none.
+	Cluster func() group.Cluster
 	// Settings returns the group settings in force; they are read when a
 	// partition is loaded and by Reconfigure.
 	Settings func() group.Settings

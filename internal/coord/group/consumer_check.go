@@ -11,8 +11,17 @@ import (
 	"leat.dev/internal/coord/group/assign"
 )
 
-// checkBeat checks a heartbeat by itself, in Kafka's order and words.
-func (s *Shard) checkBeat(req *kmsg.ConsumerGroupHeartbeatRequest) *refusal {
+// CheckConsumerGroupHeartbeat checks a heartbeat by itself, and returns the answer
+// to one that is not acceptable, else nil.
+func CheckConsumerGroupHeartbeat(req *kmsg.ConsumerGroupHeartbeatRequest, assignors []string) *kmsg.ConsumerGroupHeartbeatResponse {
+	if err := checkBeat(req, assignors); err != nil {
+		return refuseBeat(req, err)
+	}
+	return nil
+}
+
+// checkBeat does so in Kafka's order and words.
+func checkBeat(req *kmsg.ConsumerGroupHeartbeatRequest, assignors []string) *refusal {
 	invalid := func(message string) *refusal { return refuse(kerr.InvalidRequest, "%s", message) }
 	blank := func(p *string) bool { return p != nil && isBlank(*p) }
 	switch epoch := req.MemberEpoch; {
@@ -35,8 +44,8 @@ func (s *Shard) checkBeat(req *kmsg.ConsumerGroupHeartbeatRequest) *refusal {
 	case epoch < leftStatic:
 		return invalid("MemberEpoch is invalid.")
 	}
-	if a := req.ServerAssignor; a != nil && !slices.Contains(s.settings.Consumer.Assignors, *a) {
-		return refuse(kerr.UnsupportedAssignor, "ServerAssignor %s is not supported. Supported assignors: %s.", *a, joinNames(s.settings.Consumer.Assignors))
+	if a := req.ServerAssignor; a != nil && !slices.Contains(assignors, *a) {
+		return refuse(kerr.UnsupportedAssignor, "ServerAssignor %s is not supported. Supported assignors: %s.", *a, joinNames(assignors))
 	}
 	return nil
 }

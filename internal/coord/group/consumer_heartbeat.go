@@ -29,15 +29,21 @@ func refuse(code *kerr.Error, format string, args ...any) *refusal {
 func (s *Shard) consumerHeartbeat(ev ConsumerGroupHeartbeat) {
 	r, err := s.beat(ev)
 	if err != nil {
-		r = kmsg.NewPtrConsumerGroupHeartbeatResponse()
-		r.ErrorCode, r.ErrorMessage = err.code.Code, &err.message
+		r = refuseBeat(ev.Req, err)
 	}
 	r.Version = ev.Req.Version
 	s.reply(ev.ID, r)
 }
 
+func refuseBeat(req *kmsg.ConsumerGroupHeartbeatRequest, err *refusal) *kmsg.ConsumerGroupHeartbeatResponse {
+	r := kmsg.NewPtrConsumerGroupHeartbeatResponse()
+	r.Version = req.Version
+	r.ErrorCode, r.ErrorMessage = err.code.Code, &err.message
+	return r
+}
+
 func (s *Shard) beat(ev ConsumerGroupHeartbeat) (*kmsg.ConsumerGroupHeartbeatResponse, *refusal) {
-	if err := s.checkBeat(ev.Req); err != nil {
+	if err := checkBeat(ev.Req, s.settings.Consumer.Assignors); err != nil {
 		return nil, err
 	}
 	if ev.Req.MemberEpoch < 0 {

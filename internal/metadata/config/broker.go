@@ -129,6 +129,34 @@ var honoured = []Def{
 		Doc: "How long an empty classic group waits for more members before its first assignment."},
 	{Name: "group.max.size", Type: Int, Default: "2147483647", check: atLeast(1),
 		Doc: "How many members a classic group may have."},
+	{Name: "group.coordinator.rebalance.protocols", Type: List, Default: "classic,consumer,streams", check: listOf("classic", "consumer", "share", "streams"),
+		Doc: "The group protocols that are served; classic always is."},
+	{Name: "group.consumer.session.timeout.ms", Type: Int, Default: "45000", check: atLeast(1),
+		Doc: "How long a member of a consumer group may be silent before its partitions go to others."},
+	{Name: "group.consumer.min.session.timeout.ms", Type: Int, Default: "45000", check: atLeast(1),
+		Doc: "The shortest session timeout that a consumer group may be given."},
+	{Name: "group.consumer.max.session.timeout.ms", Type: Int, Default: "60000", check: atLeast(1),
+		Doc: "The longest session timeout that a consumer group may be given."},
+	{Name: "group.consumer.heartbeat.interval.ms", Type: Int, Default: "5000", check: atLeast(1),
+		Doc: "How often members of a consumer group are told to send a heartbeat."},
+	{Name: "group.consumer.min.heartbeat.interval.ms", Type: Int, Default: "5000", check: atLeast(1),
+		Doc: "The shortest heartbeat interval that a consumer group may be given."},
+	{Name: "group.consumer.max.heartbeat.interval.ms", Type: Int, Default: "15000", check: atLeast(1),
+		Doc: "The longest heartbeat interval that a consumer group may be given."},
+	{Name: "group.consumer.max.size", Type: Int, Default: "2147483647", check: atLeast(1),
+		Doc: "How many members a consumer group may have."},
+	{Name: "group.consumer.assignors", Type: List, Default: "uniform,range", check: assignors,
+		Doc: "The server-side assignors that members may ask for; the first serves those that ask for none."},
+	{Name: "group.consumer.migration.policy", Type: String, Default: "bidirectional", check: oneOf("bidirectional", "upgrade", "downgrade", "disabled"),
+		Doc: "Which groups with members may change their protocol: upgrade from classic to consumer, downgrade back, bidirectional both. disabled also keeps classic members out of consumer groups."},
+	{Name: "group.consumer.assignment.interval.ms", Type: Int, Default: "1000", check: atLeast(0), Mode: ClusterWide,
+		Doc: "The least time between two assignments of a consumer group, so that many members coming or going cause few."},
+	{Name: "group.consumer.min.assignment.interval.ms", Type: Int, Default: "0", check: atLeast(0),
+		Doc: "The shortest assignment interval that a consumer group may be given."},
+	{Name: "group.consumer.max.assignment.interval.ms", Type: Int, Default: "15000", check: atLeast(0),
+		Doc: "The longest assignment interval that a consumer group may be given."},
+	{Name: "group.consumer.regex.refresh.interval.ms", Type: Int, Default: "600000", check: atLeast(10000),
+		Doc: "How often the topics that regular expressions of a consumer group match are looked up again, besides when topics come."},
 	{Name: "group.coordinator.append.linger.ms", Type: Int, Default: "-1", check: atLeast(-1),
 		Doc: "How long the group coordinator gathers records before writing them; -1 leaves it to the coordinator."},
 	{Name: "offset.metadata.max.bytes", Type: Int, Default: "4096",
@@ -237,4 +265,12 @@ func perIP(v value) string {
 		}
 	}
 	return ""
+}
+
+// assignors: those that Kafka has built in. Classes of one's own cannot run here.
+func assignors(v value) string {
+	if len(v.list) == 0 {
+		return "Configuration 'group.consumer.assignors' must not be empty"
+	}
+	return listOf("uniform", "range")(v)
 }

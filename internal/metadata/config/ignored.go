@@ -51,18 +51,6 @@ controller.quorum.retry.backoff.ms INT - 20
 controller.quorum.voters LIST - empty
 controller.socket.timeout.ms INT - 30000
 # this kind of group is not served yet
-group.consumer.assignment.interval.ms INT cluster 1000
-group.consumer.assignors LIST - uniform,range
-group.consumer.heartbeat.interval.ms INT - 5000
-group.consumer.max.assignment.interval.ms INT - 15000
-group.consumer.max.heartbeat.interval.ms INT - 15000
-group.consumer.max.session.timeout.ms INT - 60000
-group.consumer.max.size INT - 2147483647
-group.consumer.migration.policy STRING - bidirectional
-group.consumer.min.assignment.interval.ms INT - 0
-group.consumer.min.heartbeat.interval.ms INT - 5000
-group.consumer.min.session.timeout.ms INT - 45000
-group.consumer.session.timeout.ms INT - 45000
 group.share.assignment.interval.ms INT cluster 1000
 group.share.assignors LIST - simple
 group.share.delivery.count.limit INT - 5
@@ -153,7 +141,6 @@ metadata.max.retention.ms LONG - 604800000
 background.threads INT cluster 10
 group.coordinator.background.threads INT - 2
 group.coordinator.cached.buffer.max.bytes INT cluster 1048588
-group.coordinator.rebalance.protocols LIST - classic,consumer,streams
 group.coordinator.threads INT - 4
 num.io.threads INT cluster 8
 num.network.threads INT cluster 3
