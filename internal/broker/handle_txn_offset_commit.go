@@ -48,33 +48,20 @@ func (b *Broker) verifyOffsets(ctx context.Context, version int16, req *kmsg.Txn
 		return 0, kerr.NotCoordinator
 	}
 	newer := version >= 5
-	guard, needed := partition.Log().StartVerification(req.ProducerID, req.ProducerEpoch, -1, protocolVersion(newer))
-	if !needed {
-		return 0, nil
+	v := verifier{
+		txns: b.txns, newer: newer, id: req.TransactionalID,
+		producer:   txn.Producer{ID: req.ProducerID, Epoch: req.ProducerEpoch},
+		partitions: []toVerify{{partition: partition, sequence: -1}},
 	}
-	reply := b.txns.AddPartitions(ctx, txn.AddPartitions{
-		TransactionalID: req.TransactionalID,
-		Producer:        txn.Producer{ID: req.ProducerID, Epoch: req.ProducerEpoch},
-		Partitions:      []txn.TopicPartition{{Topic: offsetsTopic, Partition: index}},
-		VerifyOnly:      !newer,
-		Version:         protocolVersion(newer),
-		Patience:        txnPatience,
-	})
-	switch {
-	case len(reply.Missing) > 0:
+	v.run(ctx)
+	switch p := &v.partitions[0]; {
+	case p.missing:
 		return 0, kerr.TransactionAbortable
-	case reply.Err != nil:
-		return 0, verificationError(reply.Err, newer, kerr.CoordinatorNotAvailable)
+	case p.err != nil:
+		return 0, verificationError(p.err, newer, kerr.CoordinatorNotAvailable)
+	default:
+		return p.guard, nil
 	}
-	return guard, nil
-}
-
-// protocolVersion is that of a producer that leaves the adding of partitions to the brokers, or of one that does not.
-func protocolVersion(newer bool) int16 {
-	if newer {
-		return 2
-	}
-	return 0
 }
 
 // oldTxnCommitError is an error as older clients know it.

@@ -6,11 +6,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"leat.dev/internal/broker/replica"
 	"leat.dev/internal/broker/transport"
 	"leat.dev/internal/coord/txn"
 	"leat.dev/internal/wire/batch"
-	"leat.dev/internal/wire/produce"
 )
 
 // txnCheck is what is known of one partition of a transactional request before anything is appended.
@@ -33,14 +31,8 @@ func batchProducer(records []byte) (p txn.Producer, sequence int32) {
 func (s *produceState) verify(c *transport.Call) *kerr.Error {
 	newer := c.Version >= 12
 	enabled := newer || s.broker.verifiesTransactions()
-	ev := txn.AddPartitions{
-		TransactionalID: string(s.req.TransactionID),
-		Producer:        txn.NoProducer,
-		VerifyOnly:      !newer,
-		Version:         protocolVersion(newer),
-		Patience:        txnPatience,
-	}
-	var asked []int // places of ev.Partitions in s.checks
+	v := verifier{txns: s.broker.txns, newer: newer, id: string(s.req.TransactionID), producer: txn.NoProducer}
+	var places []int // of v's partitions in s.checks
 	for i := range s.req.Topics {
 		topic := s.topic(c, i)
 		for j := range s.req.Topics[i].Partitions {
@@ -50,50 +42,33 @@ func (s *produceState) verify(c *transport.Call) *kerr.Error {
 				continue
 			}
 			producer, sequence := batchProducer(in.Records)
-			if ev.Producer != txn.NoProducer && ev.Producer.ID != producer.ID {
+			if v.producer != txn.NoProducer && v.producer.ID != producer.ID {
 				return kerr.InvalidProducerIDMapping
 			}
-			ev.Producer = producer
-			check := &s.checks[len(s.checks)-1]
-			if check.verify = enabled; !enabled {
+			v.producer = producer
+			s.checks[len(s.checks)-1].verify = enabled
+			if topic == nil || !enabled {
 				continue
 			}
-			if guard, needed := startVerification(topic, in, producer, sequence, newer); needed {
-				check.guard = guard
-				asked = append(asked, len(s.checks)-1)
-				ev.Partitions = append(ev.Partitions, txn.TopicPartition{Topic: topic.Name, Partition: in.Index})
+			if partition, err := topic.Leading(in.Index); err == nil { // otherwise the append says so
+				v.partitions = append(v.partitions, toVerify{partition: partition, sequence: sequence})
+				places = append(places, len(s.checks)-1)
 			}
 		}
 	}
-	if len(asked) == 0 {
-		return nil
-	}
 	// The wait is bounded by the patience and by the coordinator's own timeout.
-	reply := s.broker.txns.AddPartitions(context.Background(), ev)
-	missing := map[txn.TopicPartition]bool{}
-	for _, tp := range reply.Missing {
-		missing[tp] = true
-	}
-	for k, place := range asked {
+	v.run(context.Background())
+	for k, place := range places {
+		check, p := &s.checks[place], &v.partitions[k]
+		check.guard = p.guard
 		switch {
-		case reply.Err != nil:
-			s.checks[place].err = verificationError(reply.Err, newer, kerr.NotEnoughReplicas)
-		case missing[ev.Partitions[k]]:
-			s.checks[place].err = notInTransaction(c.Version)
+		case p.missing:
+			check.err = notInTransaction(c.Version)
+		case p.err != nil:
+			check.err = verificationError(p.err, newer, kerr.NotEnoughReplicas)
 		}
 	}
 	return nil
-}
-
-func startVerification(topic *replica.Topic, in *produce.Partition, p txn.Producer, sequence int32, newer bool) (uint64, bool) {
-	if topic == nil {
-		return 0, false
-	}
-	partition, err := topic.Leading(in.Index)
-	if err != nil {
-		return 0, false // the append says so
-	}
-	return partition.Log().StartVerification(p.ID, p.Epoch, sequence, protocolVersion(newer))
 }
 
 // notInTransaction is the error for a transactional batch of a producer whose transaction does not include the
