@@ -179,6 +179,7 @@ func (e *gssExchange) accept(token []byte) ([]byte, error) {
 		e.key = a.SubKey
 	}
 	if !types.IsFlagSet(&req.APOptions, mutualRequired) && flags&gssMutual == 0 {
+		e.sequence = uint64(uint32(a.SeqNumber)) // both sides count from the client's number then (RFC 4121, section 4)
 		return nil, nil
 	}
 	return e.reply(a, session)
