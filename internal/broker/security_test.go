@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -111,6 +112,11 @@ type secure struct {
 
 func startSecure(t *testing.T, settings ...string) *secure {
 	t.Helper()
+	return startSecureOn(t, vfs.NewMem(1), settings...)
+}
+
+func startSecureOn(t *testing.T, fsys vfs.FS, settings ...string) *secure {
+	t.Helper()
 	s := &secure{t: t, ca: newAuthority(t), addrs: map[Protocol]string{}}
 	cert, key := s.ca.issue("server")
 	set := map[string]string{
@@ -141,7 +147,7 @@ func startSecure(t *testing.T, settings ...string) *secure {
 		s.addrs[p] = l.Addr().String()
 		listeners = append(listeners, Listener{Name: p.String(), Protocol: p, Listener: l, AdvertisedHost: "127.0.0.1", AdvertisedPort: l.Addr().(*net.TCPAddr).Port})
 	}
-	s.Broker, err = Open(t.Context(), Options{FS: vfs.NewMem(1), Clock: clock.System, Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelError})), Path: "/log", Config: static, Listeners: listeners})
+	s.Broker, err = Open(t.Context(), Options{FS: fsys, Clock: clock.System, Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelError})), Path: "/log", Config: static, Listeners: listeners})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,6 +253,51 @@ func TestClientsAuthenticate(t *testing.T) {
 		if who != tc.want || tc.err != nil && tc.err != errAny && !errors.Is(err, tc.err) || tc.err == errAny && err == nil || tc.err == nil && err != nil {
 			t.Errorf("%s: %q %v", tc.name, who, err)
 		}
+	}
+}
+
+// Tokens that an issuer signed, whose key lies in a file.
+func TestSignedTokensOverTheWire(t *testing.T) {
+	fsys := vfs.NewMem(1)
+	if err := fsys.MkdirAll("/keys"); err != nil {
+		t.Fatal(err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	point, err := key.PublicKey.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := base64.RawURLEncoding.EncodeToString
+	jwks := fmt.Sprintf(`{"keys":[{"kty":"EC","kid":"k","crv":"P-256","x":%q,"y":%q}]}`, e(point[1:33]), e(point[33:]))
+	if err := vfs.WriteFileAtomic(fsys, "/keys/jwks.json", []byte(jwks)); err != nil {
+		t.Fatal(err)
+	}
+	sign := func(audience string, lives time.Duration) string {
+		signed := e([]byte(`{"alg":"ES256","kid":"k"}`)) + "." + e(fmt.Appendf(nil, `{"sub":"dora","aud":%q,"iat":%d,"exp":%d}`, audience, time.Now().Unix(), time.Now().Add(lives).Unix()))
+		sum := sha256.Sum256([]byte(signed))
+		r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signed + "." + e(append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...))
+	}
+	s := startSecureOn(t, fsys, "sasl.oauthbearer.jwks.endpoint.url", "file:///keys/jwks.json", "sasl.oauthbearer.expected.audience", "leat", "sasl.oauthbearer.clock.skew.seconds", "0")
+	if who, err := s.whoami(s.client(SASLSSL, "", oauth.Auth{Token: sign("leat", time.Hour)}.AsMechanism())); who != "User:dora" {
+		t.Error(who, err)
+	}
+	for name, token := range map[string]string{"unsigned": unsigned("dora"), "another audience": sign("else", time.Hour), "expired": sign("leat", -time.Second)} {
+		if who, err := s.whoami(s.client(SASLSSL, "", oauth.Auth{Token: token}.AsMechanism())); err == nil {
+			t.Errorf("%s: %s", name, who)
+		}
+	}
+	// The session ends with the token.
+	c := s.dialRaw(SASLPlaintext)
+	c.handshakeSASL("OAUTHBEARER", 1)
+	if resp := c.authenticateSASL("n,,\x01auth=Bearer "+sign("leat", 2*time.Second)+"\x01\x01", 1); resp.ErrorCode != 0 || resp.SessionLifetimeMillis < 1 || resp.SessionLifetimeMillis > 2000 {
+		t.Error(resp)
 	}
 }
 
