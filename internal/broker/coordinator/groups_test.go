@@ -385,6 +385,7 @@ func TestLoadWaitsForTheHighWatermark(t *testing.T) {
 		write := async(func() int16 { return b.commit("g", 5) })
 		b.Lead(0, 2, b.logs[0])
 		expect(t, <-write, kerr.NotCoordinator.Code, "commit")
+		synctest.Wait() // for the load
 		read := async(func() int64 { return b.fetch("g") })
 		isWaiting(t, read, "a read of replayed state")
 		b.logs[0].release()
