@@ -38,10 +38,10 @@ here. What a line does not mention is served as in Kafka, with Kafka's error cod
 `
 
 const compatTail = `
-Not served, and therefore not advertised: transactions (24 to 28, 65, 66), the newer group protocols (68, 69, 76 to 79,
+Not served, and therefore not advertised: the newer group protocols (68, 69, 76 to 79,
 88 to 92), quotas (48, 49), replication between brokers and changes of
 the quorum (34, 43, 45, 46, 55, 57, 64, 80 to 87), client telemetry (71, 72). Clients that know these APIs do without
-them: consumers use classic groups, producers are idempotent without transactions.
+them: consumers use classic groups.
 
 A request with an unknown key or version, or one that cannot be decoded, closes the connection, as in Kafka. ApiVersions
 of an unknown version is answered with UNSUPPORTED_VERSION and the versions that are known.
@@ -49,10 +49,10 @@ of an unknown version is answered with UNSUPPORTED_VERSION and the versions that
 
 // compatNotes say where an API differs from Kafka, or serves less.
 var compatNotes = map[kmsg.Key]string{
-	kmsg.Produce:         "0 to 2 are advertised for old librdkafka but close the connection, as in Kafka. A transactional batch is refused with INVALID_TXN_STATE",
-	kmsg.Fetch:           "incremental sessions; no replica is nearer than the leader",
-	kmsg.ListOffsets:     "all special timestamps; nothing is tiered",
-	kmsg.InitProducerID:  "idempotent producers; no transactional ids",
-	kmsg.FindCoordinator: "groups only",
-	kmsg.ApiVersions:     "",
+	kmsg.Produce:            "0 to 2 are advertised for old librdkafka but close the connection, as in Kafka",
+	kmsg.Fetch:              "incremental sessions; no replica is nearer than the leader",
+	kmsg.ListOffsets:        "all special timestamps; nothing is tiered",
+	kmsg.FindCoordinator:    "groups and transactions",
+	kmsg.AddPartitionsToTxn: "waits up to 100 ms for the end of the transaction before, then CONCURRENT_TRANSACTIONS as in Kafka; so do AddOffsetsToTxn, Produce and TxnOffsetCommit",
+	kmsg.ApiVersions:        "",
 }
