@@ -94,7 +94,7 @@ func (b *Broker) handleSASLHandshake(ctx context.Context, r *Request, req *kmsg.
 	}
 	if who != nil {
 		now := b.clock.Now()
-		if now.Sub(a.reauthAt) < reauthEvery || r.Version == 0 {
+		if a.expires.Load() == 0 || now.Sub(a.reauthAt) < reauthEvery || r.Version == 0 {
 			resp.ErrorCode = kerr.IllegalSaslState.Code
 			return resp
 		}

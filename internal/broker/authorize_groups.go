@@ -34,7 +34,16 @@ var groupRules = map[kmsg.Key]rule{
 	})},
 	kmsg.Heartbeat:  readGroup(func(q *kmsg.HeartbeatRequest) string { return q.Group }),
 	kmsg.LeaveGroup: readGroup(func(q *kmsg.LeaveGroupRequest) string { return q.Group }),
-	kmsg.SyncGroup:  readGroup(func(q *kmsg.SyncGroupRequest) string { return q.Group }),
+	kmsg.SyncGroup: {"Read Group", checked(func(g *guard, q *kmsg.SyncGroupRequest, next func() *kmsg.SyncGroupResponse) *kmsg.SyncGroupResponse {
+		// As in Kafka, a request without its protocol is wrong before it is forbidden.
+		if g.r.Version >= 5 && (q.ProtocolType == nil || q.Protocol == nil) {
+			return refused(q, kerr.InconsistentGroupProtocol).(*kmsg.SyncGroupResponse)
+		}
+		if g.may(acl.Read, acl.Group, q.Group) {
+			return next()
+		}
+		return refused(q, kerr.GroupAuthorizationFailed).(*kmsg.SyncGroupResponse)
+	})},
 
 	kmsg.OffsetCommit: {"Read Group and Topic", checked(func(g *guard, q *kmsg.OffsetCommitRequest, next func() *kmsg.OffsetCommitResponse) *kmsg.OffsetCommitResponse {
 		if !g.may(acl.Read, acl.Group, q.Group) {
@@ -423,7 +432,10 @@ func guardFindCoordinator(g *guard, q *kmsg.FindCoordinatorRequest, next func() 
 	resp := next()
 	for _, k := range denied {
 		c := kmsg.NewFindCoordinatorResponseCoordinator()
-		c.Key, c.ErrorCode, c.ErrorMessage, c.NodeID, c.Port = k, code.Code, new(denialMessage(code)), -1, -1
+		c.Key, c.ErrorCode, c.ErrorMessage, c.NodeID, c.Port = k, code.Code, new(""), -1, -1
+		if q.CoordinatorType == 2 {
+			c.ErrorMessage = new(denialMessage(code))
+		}
 		resp.Coordinators = append(resp.Coordinators, c)
 	}
 	return resp

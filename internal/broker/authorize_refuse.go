@@ -43,6 +43,13 @@ func denialMessage(code *kerr.Error) string {
 	return code.Description
 }
 
+// names are the fields that say what an element of a request or a response is about. Others mean different things in
+// the two.
+var names = map[string]bool{
+	"Topic": true, "TopicID": true, "Partition": true, "Group": true, "GroupID": true, "ResourceType": true,
+	"ResourceName": true, "TransactionalID": true, "ProducerID": true, "Entity": true,
+}
+
 // mirror fills a response, or an element of one, from its request. It tells whether an error found its place.
 func mirror(req, resp reflect.Value, code *kerr.Error) (placed bool) {
 	if d, ok := resp.Addr().Interface().(interface{ Default() }); ok {
@@ -56,8 +63,8 @@ func mirror(req, resp reflect.Value, code *kerr.Error) (placed bool) {
 		name := req.Type().Field(i).Name
 		from, to := req.Field(i), resp.FieldByName(name)
 		switch {
-		case !to.IsValid(), name == "Version", name == "UnknownTags":
-		case from.Type() == to.Type() && from.Kind() != reflect.Slice:
+		case !to.IsValid():
+		case names[name] && from.Type() == to.Type():
 			to.Set(from)
 		case from.Kind() == reflect.Slice && to.Kind() == reflect.Slice && to.Type().Elem().Kind() == reflect.Struct:
 			for j := range from.Len() {

@@ -57,7 +57,11 @@ var topicRules = map[kmsg.Key]rule{
 		left, denied := split(q.Topics, func(t *kmsg.CreatePartitionsRequestTopic) bool { return may(t.Topic) })
 		q.Topics = left
 		resp := next()
+		at := len(resp.Topics)
 		addRefused(&resp.Topics, denied, kerr.TopicAuthorizationFailed)
+		for i := at; i < len(resp.Topics); i++ {
+			resp.Topics[i].ErrorMessage = nil // as in Kafka
+		}
 		return resp
 	})},
 	kmsg.DescribeProducers: {"Read Topic", checked(func(g *guard, q *kmsg.DescribeProducersRequest, next func() *kmsg.DescribeProducersResponse) *kmsg.DescribeProducersResponse {
@@ -95,7 +99,7 @@ var topicRules = map[kmsg.Key]rule{
 }
 
 // guardMetadata hides topics from those who may not describe them: asked for by name they are answered alike whether
-// they exist or not, and by id as if they did not.
+// they exist or not, and by id without their name.
 func guardMetadata(g *guard, q *kmsg.MetadataRequest, next func() *kmsg.MetadataResponse) *kmsg.MetadataResponse {
 	all := q.Topics == nil || g.r.Version == 0 && len(q.Topics) == 0
 	img := g.b.meta.Image()
@@ -131,9 +135,7 @@ func guardMetadata(g *guard, q *kmsg.MetadataRequest, next func() *kmsg.Metadata
 	for _, t := range append(hidden, closed...) {
 		m := kmsg.NewMetadataResponseTopic()
 		m.Topic, m.TopicID, m.ErrorCode = t.Topic, t.TopicID, kerr.TopicAuthorizationFailed.Code
-		if t.Topic == nil {
-			m.ErrorCode = kerr.UnknownTopicID.Code
-		} else {
+		if t.Topic != nil {
 			m.IsInternal, m.TopicID = metadata.IsInternal(*t.Topic), [16]byte{}
 		}
 		m.AuthorizedOperations = math.MinInt32
@@ -156,7 +158,11 @@ func guardCreateTopics(g *guard, q *kmsg.CreateTopicsRequest, next func() *kmsg.
 			t.NumPartitions, t.ReplicationFactor = -1, -1
 		}
 	}
-	addRefused(&resp.Topics, denied, kerr.TopicAuthorizationFailed)
+	for i := range denied {
+		m := kmsg.NewCreateTopicsResponseTopic()
+		m.Topic, m.ErrorCode, m.ErrorMessage = denied[i].Topic, kerr.TopicAuthorizationFailed.Code, new("Authorization failed.")
+		resp.Topics = append(resp.Topics, m)
+	}
 	return resp
 }
 

@@ -17,6 +17,7 @@ const noAuthorizer = "No Authorizer is configured."
 // handleDescribeACLs lists the access control entries that a filter selects, by resource.
 func (b *Broker) handleDescribeACLs(_ context.Context, _ *Request, req *kmsg.DescribeACLsRequest) kmsg.Response {
 	resp := kmsg.NewPtrDescribeACLsResponse()
+	resp.ErrorMessage = new("") // as in Kafka
 	fail := func(err *kerr.Error, message string) kmsg.Response {
 		resp.ErrorCode, resp.ErrorMessage = err.Code, &message
 		return resp
@@ -77,6 +78,7 @@ func (b *Broker) handleCreateACLs(ctx context.Context, r *Request, req *kmsg.Cre
 	resp := b.meta.CreateACLs(ctx, req)
 	for i := range resp.Results {
 		if c := &req.Creations[i]; resp.Results[i].ErrorCode == 0 {
+			resp.Results[i].ErrorMessage = new("") // as in Kafka
 			b.security.audit.changed(r, "acl created", "for", c.Principal, "from_host", c.Host, "permission", c.PermissionType,
 				"operation", c.Operation, "resource_type", c.ResourceType, "resource", c.ResourceName, "pattern", c.ResourcePatternType)
 		}

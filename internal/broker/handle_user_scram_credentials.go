@@ -10,6 +10,7 @@ import (
 // handleDescribeUserSCRAMCredentials tells which mechanisms users have credentials for; the credentials stay here.
 func (b *Broker) handleDescribeUserSCRAMCredentials(_ context.Context, _ *Request, req *kmsg.DescribeUserSCRAMCredentialsRequest) kmsg.Response {
 	resp := kmsg.NewPtrDescribeUserSCRAMCredentialsResponse()
+	resp.ErrorMessage = new("")
 	infos := map[string][]kmsg.DescribeUserSCRAMCredentialsResponseResultCredentialInfo{}
 	var all []string
 	for c := range b.meta.Image().ScramCredentials() {
@@ -32,10 +33,9 @@ func (b *Broker) handleDescribeUserSCRAMCredentials(_ context.Context, _ *Reques
 	for _, user := range asked {
 		r := kmsg.NewDescribeUserSCRAMCredentialsResponseResult()
 		r.User = user
+		r.ErrorMessage = new("") // as in Kafka
 		fail := func(err *kerr.Error, message string) { r.ErrorCode, r.ErrorMessage = err.Code, &message }
 		switch {
-		case user == "":
-			fail(kerr.InvalidRequest, "Username must not be empty")
 		case times[user] > 1:
 			fail(kerr.DuplicateResource, "Cannot describe SCRAM credentials for the same user twice in a single request: "+user)
 		case infos[user] == nil:
