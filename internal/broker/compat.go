@@ -49,10 +49,15 @@ of an unknown version is answered with UNSUPPORTED_VERSION and the versions that
 
 // compatNotes say where an API differs from Kafka, or serves less.
 var compatNotes = map[kmsg.Key]string{
-	kmsg.Produce:            "0 to 2 are advertised for old librdkafka but close the connection, as in Kafka",
-	kmsg.Fetch:              "incremental sessions; no replica is nearer than the leader",
-	kmsg.ListOffsets:        "all special timestamps; nothing is tiered",
-	kmsg.FindCoordinator:    "groups and transactions",
-	kmsg.AddPartitionsToTxn: "waits up to 100 ms for the end of the transaction before, then CONCURRENT_TRANSACTIONS as in Kafka; so do AddOffsetsToTxn, Produce and TxnOffsetCommit",
-	kmsg.ApiVersions:        "",
+	kmsg.DescribeACLs:              "kinds that do not exist are INVALID_REQUEST; Kafka closes the connection or answers UNKNOWN_SERVER_ERROR",
+	kmsg.CreateACLs:                "as DescribeAcls",
+	kmsg.DeleteACLs:                "as DescribeAcls",
+	kmsg.SASLHandshake:             "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER, GSSAPI",
+	kmsg.AlterUserSCRAMCredentials: "an empty salt or password is UNACCEPTABLE_CREDENTIAL",
+	kmsg.Produce:                   "0 to 2 are advertised for old librdkafka but close the connection, as in Kafka",
+	kmsg.Fetch:                     "incremental sessions; no replica is nearer than the leader",
+	kmsg.ListOffsets:               "all special timestamps; nothing is tiered",
+	kmsg.FindCoordinator:           "groups and transactions",
+	kmsg.AddPartitionsToTxn:        "waits up to 100 ms for the end of the transaction before, then CONCURRENT_TRANSACTIONS as in Kafka; so do AddOffsetsToTxn, Produce and TxnOffsetCommit",
+	kmsg.ApiVersions:               "",
 }

@@ -153,6 +153,9 @@ func (b *Broker) newSASL(ls *listenerSecurity, l config.Listener) (*saslSettings
 		m, err := b.newMechanism(ls, name, l.Mechanism(name), s)
 		if err != nil {
 			s.close()
+			if _, set := b.cfg.Lookup("sasl.enabled.mechanisms"); !set && len(s.names) == 1 {
+				return nil, fmt.Errorf("SASL %s, which is what Kafka takes if sasl.enabled.mechanisms does not say: %w", name, err)
+			}
 			return nil, fmt.Errorf("SASL %s: %w", name, err)
 		}
 		s.mechanisms[name] = m
