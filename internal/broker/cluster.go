@@ -282,6 +282,9 @@ func (b *Broker) groupOptions() coordinator.Options {
 			}
 			return 0
 		},
+		BatchBytes: func() int {
+			return int(b.topicSettings(b.meta.Image(), offsetsTopic).Log.MaxMessageBytes)
+		},
 		CreateTopic: b.createOffsetsTopic,
 		Random:      rand.Reader,
 		Metrics:     b.metrics.groupMetrics(),

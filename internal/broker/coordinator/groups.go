@@ -35,8 +35,8 @@ func New(o Options) *Groups {
 	if o.CommitTimeout == 0 {
 		o.CommitTimeout = 5 * time.Second
 	}
-	if o.BatchBytes == 0 {
-		o.BatchBytes = 1 << 20
+	if o.BatchBytes == nil {
+		o.BatchBytes = func() int { return 1 << 20 }
 	}
 	if o.Metrics == nil {
 		o.Metrics = &Metrics{}
@@ -106,10 +106,13 @@ func (g *Groups) Close() {
 	g.running.Wait()
 }
 
+// recordBytes is how many bytes of records fit into a batch.
+func (g *Groups) recordBytes() int { return max(g.o.BatchBytes(), minBatchBytes) - batchOverhead }
+
 // settings bounds a step's records by what a batch holds.
 func (g *Groups) settings() group.Settings {
 	s := g.o.Settings()
-	s.MaxRecordBytes = min(s.MaxRecordBytes, g.o.BatchBytes-batchOverhead)
+	s.MaxRecordBytes = min(s.MaxRecordBytes, g.recordBytes())
 	return s
 }
 
@@ -146,7 +149,9 @@ func (g *Groups) PartitionFor(groupID string) (partition int32, ok bool) {
 	return abs(javaHash(groupID)) % n, true
 }
 
-// EnsureTopic creates __consumer_offsets if it does not exist.
+// EnsureTopic creates __consumer_offsets if it does not exist, and then waits a
+// little until what is led here is loaded, so that the first request of the first
+// client succeeds.
 func (g *Groups) EnsureTopic(ctx context.Context) error {
 	if g.o.Partitions() > 0 {
 		return nil
@@ -154,8 +159,22 @@ func (g *Groups) EnsureTopic(ctx context.Context) error {
 	if err := g.o.CreateTopic(ctx); err != nil {
 		return fmt.Errorf("creating __consumer_offsets: %w", err)
 	}
+	enough := g.o.Clock.NewTimer(loadPatience)
+	defer enough.Stop()
+	for _, s := range g.led() {
+		select {
+		case <-s.tried:
+		case <-enough.C():
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
 	return nil
 }
+
+// loadPatience is how long EnsureTopic waits for new, empty partitions.
+const loadPatience = time.Second
 
 // javaHash is Java's String.hashCode: over UTF-16 units, wrapping.
 func javaHash(s string) int32 {

@@ -397,7 +397,7 @@ func TestLargeStepIsSplit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 1)
 		b.lead(1)
-		b.o.BatchBytes = 4 << 10
+		b.o.BatchBytes = func() int { return 4 << 10 }
 		for i := range 300 {
 			r := commitRequest("g", 1)
 			r.Topics[0].Topic = "t"

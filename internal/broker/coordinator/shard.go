@@ -48,6 +48,7 @@ type shard struct {
 	stop    chan struct{}
 	stopped sync.Once
 	done    chan struct{}
+	tried   chan struct{} // closed when the first load has ended, well or not
 
 	mu    sync.Mutex
 	inbox inbox
@@ -101,6 +102,7 @@ func newShard(g *Groups, partition, epoch int32, log PartitionLog) *shard {
 		signal:  make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
+		tried:   make(chan struct{}),
 		waiting: map[group.RequestID]*request{},
 	}
 }
@@ -158,6 +160,8 @@ func (s *shard) call(ctx context.Context, event func(group.RequestID) group.Even
 // run is the shard's goroutine: load, serve, and after a failure start over.
 func (s *shard) run() {
 	defer close(s.done)
+	tried := sync.OnceFunc(func() { close(s.tried) })
+	defer tried()
 	if s.previous != nil {
 		<-s.previous
 	}
@@ -168,6 +172,7 @@ func (s *shard) run() {
 		err := s.load()
 		if err == nil {
 			s.status.Store(int32(statusActive))
+			tried()
 			var committed bool
 			committed, err = s.serve()
 			if committed {
@@ -175,6 +180,7 @@ func (s *shard) run() {
 			}
 		}
 		s.status.Store(int32(statusFailed))
+		tried()
 		s.unload()
 		if errors.Is(err, errStopped) {
 			return

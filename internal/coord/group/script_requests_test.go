@@ -90,7 +90,7 @@ func (c command) joinRequest() kmsg.Request {
 	for _, p := range strings.FieldsFunc(c.str("protos", "range:t"), func(r rune) bool { return r == ',' }) {
 		name, topics, _ := strings.Cut(p, ":")
 		jp := kmsg.NewJoinGroupRequestProtocol()
-		jp.Name, jp.Metadata = name, subscription(strings.Split(topics, "+")...)
+		jp.Name, jp.Metadata = unquote(name), subscription(strings.Split(topics, "+")...)
 		if r.ProtocolType != consumerProtocol {
 			jp.Metadata = []byte(topics)
 		}

@@ -141,6 +141,7 @@ func (w *world) configure(c command) {
 	s.MaxSize = int(c.int("max-size", int64(s.MaxSize)))
 	s.OffsetsRetention = c.duration("retention", s.OffsetsRetention)
 	s.RetentionCheckInterval = c.duration("check", s.RetentionCheckInterval)
+	s.OffsetMetadataMaxBytes = int(c.int("metadata-max", int64(s.OffsetMetadataMaxBytes)))
 	s.MaxRecordBytes = int(c.int("max-record-bytes", int64(s.MaxRecordBytes)))
 	w.step(Configure{Settings: *s})
 }
@@ -229,7 +230,9 @@ func describeRecord(r Record, start time.Time) string {
 		if v.LeaderEpoch >= 0 {
 			name += fmt.Sprintf(" epoch=%d", v.LeaderEpoch)
 		}
-		if v.Metadata != "" {
+		if len(v.Metadata) > 100 {
+			name += fmt.Sprintf(" metadata of %d bytes", len(v.Metadata))
+		} else if v.Metadata != "" {
 			name += " metadata=" + v.Metadata
 		}
 		if v.ExpireTimestamp >= 0 {
