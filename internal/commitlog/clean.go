@@ -74,6 +74,9 @@ func (l *Log) Clean(ctx context.Context, b *CleanerBuffers) (CleanStats, error) 
 	if c.end <= c.from {
 		return CleanStats{FirstDirtyOffset: c.from}, nil
 	}
+	if err := l.flushBefore(c.end); err != nil {
+		return CleanStats{}, err
+	}
 	if err := c.run(); err != nil {
 		var content *contentError
 		switch {
@@ -89,6 +92,21 @@ func (l *Log) Clean(ctx context.Context, b *CleanerBuffers) (CleanStats, error) 
 	l.o.Metrics.CleanedKeptBytes.Add(c.stats.KeptBytes)
 	c.stats.FirstDirtyOffset, c.stats.Duration = c.end, l.o.Clock.Now().Sub(began)
 	return c.stats, nil
+}
+
+// flushBefore makes the log durable up to end, and that this is so as well:
+// the gaps that compaction leaves must not look like an end that was lost.
+func (l *Log) flushBefore(end int64) error {
+	l.flushMu.Lock()
+	defer l.flushMu.Unlock()
+	flushed, err := l.flush(true) // only closed segments are compacted
+	if err != nil {
+		return err
+	}
+	if err := l.writeFlushPoint(flushed, true); err != nil {
+		return l.fail("write flush point", err)
+	}
+	return nil
 }
 
 // contentError says that records cannot be compacted because of what they hold.

@@ -114,18 +114,10 @@ func (l *Log) flush(rolledOnly bool) (int64, error) {
 // time also what creating the partition left for later.
 func (l *Log) syncNames() error {
 	if l.newDir {
-		f, err := l.o.FS.Open(l.path(partitionMetadataFile))
-		if err != nil {
+		if err := l.syncFile(partitionMetadataFile); err != nil {
 			return err
 		}
-		err = f.Sync()
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-		if err == nil {
-			err = l.o.FS.SyncDir(filepath.Dir(l.o.Dir))
-		}
-		if err != nil {
+		if err := l.o.FS.SyncDir(filepath.Dir(l.o.Dir)); err != nil {
 			return err
 		}
 		l.newDir = false
@@ -133,13 +125,29 @@ func (l *Log) syncNames() error {
 	return l.o.FS.SyncDir(l.o.Dir)
 }
 
+// syncFile syncs a file in the partition's directory, if it is there.
+func (l *Log) syncFile(name string) error {
+	f, err := l.o.FS.Open(l.path(name))
+	if isNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
 // syncSegment syncs a segment without holding a lock that appends need. What
 // is written while the sync runs may stay marked clean only if it comes after
 // the mark was taken away, so that is done first.
 func (l *Log) syncSegment(s *segment, closed bool) error {
 	l.mu.Lock()
-	log, txns := s.unsynced, s.txnsUnsynced
-	s.unsynced, s.txnsUnsynced = false, false
+	log, txns, snapshot := s.unsynced, s.txnsUnsynced, s.snapshotDue
+	s.unsynced, s.txnsUnsynced, s.snapshotDue = false, false, 0
 	l.mu.Unlock()
 	if log {
 		if err := syncLazy(&s.log); err != nil && err != errGone {
@@ -153,6 +161,11 @@ func (l *Log) syncSegment(s *segment, closed bool) error {
 	}
 	if !closed {
 		return nil
+	}
+	if snapshot > 0 {
+		if err := l.syncFile(baseName(snapshot) + snapshotSuffix); err != nil {
+			return err
+		}
 	}
 	for _, x := range []*sideIndex{&s.offsets, &s.times} {
 		if err := x.sync(); err != nil && err != errGone {

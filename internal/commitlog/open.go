@@ -166,6 +166,10 @@ func (l *Log) load(files []vfs.DirEntry, clean bool, recoveryPoint int64) error 
 	l.setHighWatermark(l.o.HighWatermark)
 	l.firstDirty = first
 	l.lastFlush = l.o.Clock.Now()
+	if !clean {
+		// The names that a process made and then died may not be durable.
+		l.dirUnsynced, l.newDir = true, true
+	}
 	return nil
 }
 

@@ -59,10 +59,18 @@ func (r *recovery) run() error {
 		return err
 	}
 	r.next = offset
-	if err := r.restoreProducers(offset, l.segments[:r.unchecked+1]); err != nil {
+	if err := r.restoreProducers(offset, offset, l.segments[:r.unchecked+1]); err != nil {
 		return err
 	}
 	for i := r.unchecked; i < len(l.segments); i++ {
+		if base := l.segments[i].base; i > r.unchecked && base > r.next && base > r.bound {
+			// The end of the segment before it did not reach the disk. Gaps
+			// that compaction leaves lie below the bound.
+			l.logger.Warn("segments after a gap are cut off", "dir", l.o.Dir, "offset", r.next, "next_segment", base)
+			r.drop = l.segments[i:]
+			l.segments = l.segments[:i]
+			break
+		}
 		if err := r.check(l.segments[i], pos); err != nil {
 			return err
 		}
@@ -73,10 +81,31 @@ func (r *recovery) run() error {
 		}
 		pos = 0
 	}
+	if err := r.laterSnapshot(offset); err != nil {
+		return err
+	}
 	if err := r.finishEpochs(); err != nil {
 		return err
 	}
 	return r.apply()
+}
+
+// laterSnapshot takes the producers from a snapshot inside of what was
+// checked, if there is one in the part that had been durable. In a compacted
+// log the batches alone do not tell: compaction keeps only those that were the
+// last of their producer, and a later one may have been lost.
+func (r *recovery) laterSnapshot(scanned int64) error {
+	l := r.log
+	if !l.o.Config.Compact {
+		return nil
+	}
+	for _, at := range r.snapshots {
+		if at > scanned && at <= min(r.bound, r.next) {
+			l.producers, l.snapshotAt, l.looseSnapshot = producerTable{}, -1, -1
+			return r.restoreProducers(r.next, min(r.bound, r.next), l.segments)
+		}
+	}
+	return nil
 }
 
 // runClean finds the end of a log that was closed in order.
@@ -92,7 +121,7 @@ func (r *recovery) runClean() error {
 		return &StorageError{"read log end", err}
 	}
 	r.next = end
-	if err := r.restoreProducers(end, l.segments); err != nil {
+	if err := r.restoreProducers(end, end, l.segments); err != nil {
 		return err
 	}
 	if err := r.finishEpochs(); err != nil {
@@ -370,7 +399,7 @@ func (r *recovery) keptAborts(s *segment) ([]byte, error) {
 	entries, _ := decodeAborted(data)
 	var out []byte
 	for _, a := range entries {
-		if a.last >= r.next {
+		if a.last >= r.next || a.last < s.base {
 			break
 		}
 		out = a.append(out)
@@ -490,7 +519,8 @@ func (r *recovery) checkAborts() error {
 	return nil
 }
 
-// writeAborts replaces a transaction index.
+// writeAborts replaces a transaction index, durably: an older content could
+// name transactions that were cut off, and nothing would notice.
 func (l *Log) writeAborts(s *segment, data []byte) error {
 	h, err := s.txns.acquire(true)
 	if err != nil {
@@ -500,10 +530,11 @@ func (l *Log) writeAborts(s *segment, data []byte) error {
 	if err := h.file.Truncate(0); err != nil {
 		return err
 	}
-	s.hasTxns, s.txnsUnsynced, l.dirUnsynced = len(data) > 0, true, true
-	if len(data) == 0 {
-		return nil
+	if len(data) > 0 {
+		if _, err := h.file.WriteAt(data, 0); err != nil {
+			return err
+		}
 	}
-	_, err = h.file.WriteAt(data, 0)
-	return err
+	s.hasTxns, s.txnsUnsynced, l.dirUnsynced = len(data) > 0, false, true
+	return h.file.Sync()
 }

@@ -58,9 +58,9 @@ func (l *Log) applyMarker(h *batch.Header, m batch.EndTxn, timestamp int64) *abo
 	return &abortedTxn{producerID: h.ProducerID, first: first, last: marker, lastStable: stable}
 }
 
-// restoreProducers loads the newest usable snapshot up to offset and replays
-// what lies between. segments are those below offset.
-func (r *recovery) restoreProducers(offset int64, segments []*segment) error {
+// restoreProducers loads the newest usable snapshot that is not above newest
+// and replays what lies between it and offset. segments are those below offset.
+func (r *recovery) restoreProducers(offset, newest int64, segments []*segment) error {
 	l := r.log
 	isBase := func(at int64) bool {
 		return slices.ContainsFunc(l.segments, func(s *segment) bool { return s.base == at })
@@ -68,7 +68,7 @@ func (r *recovery) restoreProducers(offset int64, segments []*segment) error {
 	from := segments[0].base
 	for i := len(r.snapshots) - 1; i >= 0; i-- {
 		at := r.snapshots[i]
-		if at > offset || at < segments[0].base {
+		if at > newest || at < segments[0].base {
 			continue
 		}
 		if l.snapshotAt >= 0 { // an older one
@@ -80,6 +80,9 @@ func (r *recovery) restoreProducers(offset int64, segments []*segment) error {
 			continue
 		}
 		data, err := vfs.ReadFile(l.o.FS, l.path(baseName(at)+snapshotSuffix))
+		if isNotExist(err) {
+			continue // removed already, because it is damaged
+		}
 		if err != nil {
 			return &StorageError{"read snapshot", err}
 		}
@@ -124,21 +127,12 @@ func (r *recovery) walkError(segments []*segment, err error) error {
 // backfill gives the producers of a snapshot at offset the batches before
 // their last one, as far as those are near.
 func (l *Log) backfill(segments []*segment, offset int64) error {
-	i := len(segments) - 1
-	for i > 0 && segments[i].base >= offset {
-		i--
-	}
-	s := segments[i]
-	found, err := l.locate(s, offset)
-	if err != nil {
-		return err
-	}
-	near, err := l.entryAtPos(s, found.pos-backfillBytes)
+	near, err := l.offsetBefore(segments, offset, backfillBytes)
 	if err != nil {
 		return err
 	}
 	before := make(map[int64][]producerBatch)
-	err = l.walk(segments[i:i+1], near, offset, func(h *batch.Header, _ int64, _ *scanner) error {
+	err = l.walk(segments, near, offset, func(h *batch.Header, _ int64, _ *scanner) error {
 		p := l.producers.byID[h.ProducerID]
 		if p == nil || h.Control() || h.BaseSequence < 0 || h.ProducerEpoch != p.epoch || p.n == 0 ||
 			h.LastOffset() >= p.batches[p.n-1].lastOffset {
@@ -166,15 +160,28 @@ func (l *Log) backfill(segments []*segment, offset int64) error {
 	return nil
 }
 
-// entryAtPos returns the offset to start from in order to read the batches
-// from about pos on.
-func (l *Log) entryAtPos(s *segment, pos int64) (int64, error) {
+// offsetBefore returns an offset about n bytes before another one.
+func (l *Log) offsetBefore(segments []*segment, offset, n int64) (int64, error) {
+	i := len(segments) - 1
+	for i > 0 && segments[i].base >= offset {
+		i--
+	}
+	at, err := l.locate(segments[i], offset)
+	if err != nil {
+		return 0, err
+	}
+	pos := at.pos - n
+	for pos < 0 && i > 0 {
+		i--
+		pos += segments[i].size
+	}
+	s := segments[i]
 	if pos <= 0 {
 		return s.base, nil
 	}
 	var b [offsetEntrySize]byte
-	n, err := s.offsets.view().search(b[:], func(e []byte) bool { return int64(getOffsetEntry(e).pos) <= pos })
-	if err != nil || n < 0 {
+	k, err := s.offsets.view().search(b[:], func(e []byte) bool { return int64(getOffsetEntry(e).pos) <= pos })
+	if err != nil || k < 0 {
 		return s.base, err
 	}
 	return s.base + int64(getOffsetEntry(b[:]).rel), nil

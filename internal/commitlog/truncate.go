@@ -118,7 +118,8 @@ func (l *Log) cutOffsets(offset int64) {
 	l.lastCheckpoint = -1
 }
 
-// cutFile shortens a segment's file to the segment's size. If someone may
+// cutFile shortens a segment's file to the segment's size, durably: after a
+// crash the old bytes must not come back among the new ones. If someone may
 // still be sending bytes that go, what stays is copied to a new file.
 func (l *Log) cutFile(s *segment) error {
 	name := s.path(logSuffix)
@@ -128,7 +129,10 @@ func (l *Log) cutFile(s *segment) error {
 			return err
 		}
 		defer h.release()
-		return h.file.Truncate(s.size)
+		if err := h.file.Truncate(s.size); err != nil {
+			return err
+		}
+		return h.file.Sync()
 	}
 	h, err := s.log.acquire(false)
 	if err != nil {
@@ -158,6 +162,9 @@ func (l *Log) cutFile(s *segment) error {
 		err = l.o.FS.Rename(tmp, name)
 	}
 	s.log.detach(false)
+	if err == nil {
+		err = l.o.FS.SyncDir(l.o.Dir)
+	}
 	return err
 }
 
@@ -257,7 +264,7 @@ func (l *Log) reloadProducers(offset int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.producers = producerTable{}
-	if err := r.restoreProducers(offset, l.segments); err != nil {
+	if err := r.restoreProducers(offset, offset, l.segments); err != nil {
 		return err
 	}
 	l.producers.replicated(l.hw.Load())
