@@ -46,7 +46,7 @@ func Parse(values map[string]string) (s *Static, warnings []string, err error) {
 			errs = append(errs, err)
 			continue
 		}
-		if d.ignored != "" {
+		if d.ignored != "" && !d.refused {
 			warnings = append(warnings, fmt.Sprintf("%s has no effect: %s", name, d.ignored))
 		}
 		s.set[name] = v
