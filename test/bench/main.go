@@ -119,9 +119,8 @@ func run(ctx context.Context, argv []string) error {
 		}
 	}
 	fmt.Println()
-	b.table.text(os.Stdout)
-	if *markdown == "" {
-		return nil
+	if err := b.table.text(os.Stdout); err != nil || *markdown == "" {
+		return err
 	}
 	f, err := os.Create(*markdown)
 	if err != nil {
@@ -172,7 +171,7 @@ func available(ctx context.Context, wanted []system) ([]system, error) {
 			return nil, err
 		}
 		_, err = launch.New(ctx, launch.Spec{Kind: s.kind, Dir: dir})
-		os.RemoveAll(dir)
+		_ = os.RemoveAll(dir)
 		if errors.Is(err, launch.ErrUnavailable) {
 			fmt.Printf("SKIP %s: %v\n", s.name, err)
 			continue

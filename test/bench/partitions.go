@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -115,7 +116,7 @@ func (n *node) awaitAll(ctx context.Context, topics []string, count int) error {
 			return nil
 		}
 		if perr := pause(ctx, 20*time.Millisecond); perr != nil {
-			return fmt.Errorf("%d of %d partitions answer: %v", answered, count, err)
+			return fmt.Errorf("%d of %d partitions answer: %w", answered, count, errors.Join(perr, err))
 		}
 	}
 }

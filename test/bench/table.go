@@ -107,7 +107,7 @@ func figure(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-func (t *table) text(w io.Writer) {
+func (t *table) text(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, strings.Join(header(), "\t"))
 	for _, g := range t.groups {
@@ -119,7 +119,7 @@ func (t *table) text(w io.Writer) {
 		}
 	}
 	fmt.Fprintln(tw, "Ratios are above 1 where ours is better.")
-	tw.Flush()
+	return tw.Flush()
 }
 
 func (t *table) markdown(w io.Writer, command string) {
