@@ -240,22 +240,19 @@ func (s *shard) serve() (committed bool, err error) {
 	}
 }
 
-// takeMany steps the requests at hand, so that they share a batch.
+// takeMany steps the requests at hand, so that they share a batch: at most a
+// mailbox full, lest commits and timers wait for ever.
 func (s *shard) takeMany(r *request) error {
-	for {
+	for n := 1; ; n++ {
 		s.nextID++
 		s.waiting[s.nextID] = r
 		if err := s.step(r.event(s.nextID)); err != nil {
 			return err
 		}
-		if len(s.inFlight) >= maxInFlight {
+		if n == mailboxSize || len(s.inFlight) >= maxInFlight || len(s.mailbox) == 0 {
 			return nil
 		}
-		select {
-		case r = <-s.mailbox:
-		default:
-			return nil
-		}
+		r = <-s.mailbox // nobody else receives
 	}
 }
 

@@ -33,8 +33,7 @@ func (s *Shard) join(ev JoinGroup) {
 		return
 	}
 	for _, p := range ev.Req.Protocols {
-		// The request's bytes belong to the connection's buffer.
-		j.protocols = append(j.protocols, protocol{name: p.Name, metadata: clone(p.Metadata)})
+		j.protocols = append(j.protocols, protocol{name: p.Name, metadata: p.Metadata})
 	}
 
 	g, known := s.groups[ev.Req.Group].(*classic)

@@ -33,6 +33,9 @@ type Topic struct {
 // []kmsg.DeleteGroupsResponseGroup, OffsetCommit *kmsg.OffsetCommitResponse,
 // OffsetFetch kmsg.OffsetFetchResponseGroup, OffsetDelete
 // *kmsg.OffsetDeleteResponse.
+//
+// A shard keeps the bytes of a member's metadata and assignment: they must not be
+// part of a buffer that is used again.
 type (
 	JoinGroup struct {
 		ID     RequestID
