@@ -168,6 +168,9 @@ func withDefaults(set map[string]string) map[string]string {
 	out := map[string]string{
 		"node.id":   "1",
 		"listeners": DefaultListeners,
+		// Kafka's own configuration file says so too: three seconds for members that may still come help a large
+		// deployment, and make everyone else wait.
+		"group.initial.rebalance.delay.ms": "0",
 	}
 	for k, v := range set {
 		out[k] = v
