@@ -383,7 +383,7 @@ func TestLoadWaitsForTheHighWatermark(t *testing.T) {
 		b.lead(1)
 		b.logs[0].hold()
 		write := async(func() int16 { return b.commit("g", 5) })
-		b.Lead(0, 2, b.logs[0])
+		b.lead(2)
 		expect(t, <-write, kerr.NotCoordinator.Code, "commit")
 		read := async(func() int64 { return b.fetch("g") })
 		isWaiting(t, read, "a read of replayed state")
