@@ -93,13 +93,18 @@ func Open(ctx context.Context, o Options) (b *Broker, err error) {
 	}
 	b.metrics = newMetrics(b)
 	b.setAPIs(apis)
-	if err := b.openStorage(ctx); err != nil {
-		b.abandon()
-		return nil, err
-	}
-	if err := b.startCluster(ctx); err != nil {
-		b.abandon()
-		return nil, err
+	for _, step := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"storage", b.openStorage}, {"metadata", b.openMetadata}, {"registration", b.register}, {"partitions", b.takePartitions},
+	} {
+		began := b.clock.Now()
+		if err := step.run(ctx); err != nil {
+			b.abandon()
+			return nil, err
+		}
+		b.log.Debug("start", "step", step.name, "took", b.clock.Now().Sub(began))
 	}
 	b.startServer()
 	if o.Metrics != nil {

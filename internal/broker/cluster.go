@@ -91,8 +91,8 @@ func randomID() string {
 	}
 }
 
-// startCluster starts the metadata quorum, follows it with the partitions, and registers this broker.
-func (b *Broker) startCluster(ctx context.Context) error {
+// openMetadata starts the metadata quorum, and what follows it.
+func (b *Broker) openMetadata(ctx context.Context) error {
 	tp := logdir.TopicPartition{Topic: metadata.LogTopic}
 	metaLog := b.dir.Get(tp)
 	if broken := b.dir.Broken()[tp]; broken != nil {
@@ -120,10 +120,12 @@ func (b *Broker) startCluster(ctx context.Context) error {
 		OnRole:        b.roleChanged,
 		ObserveFlush:  func(d time.Duration) { b.metrics.flush.Observe(d.Seconds()) },
 	})
-	// Registration may raise leader epochs: the partitions are taken over once, after it.
-	if err := b.register(ctx); err != nil {
-		return err
-	}
+	return nil
+}
+
+// takePartitions follows the metadata from now on. Registration, which may raise leader epochs, has gone before, so
+// that the partitions are taken over once.
+func (b *Broker) takePartitions(context.Context) error {
 	b.meta.Subscribe(b.imageChanged)
 	background, stop := context.WithCancel(context.Background())
 	b.stop = stop
