@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -26,12 +27,19 @@ func (b *Broker) handleMetadata(ctx context.Context, r *Request, req *kmsg.Metad
 		b.createAskedTopics(ctx, req)
 	}
 	img := b.meta.Image()
-	a := metadataAnswer{b: b, img: img, listener: r.Listener, version: r.Version, operations: req.IncludeTopicAuthorizedOperations}
+	a := metadataAnswer{img: img, version: r.Version, operations: req.IncludeTopicAuthorizedOperations}
 	resp.ClusterID = new(img.ClusterID)
 	resp.ControllerID = b.nodeID
 	for n := range img.Brokers() {
 		e := n.Endpoint(r.Listener)
-		if e == nil || n.Fenced {
+		if e != nil {
+			a.reachable = append(a.reachable, n.ID)
+		}
+		if n.Fenced {
+			continue
+		}
+		a.live = append(a.live, n.ID)
+		if e == nil {
 			continue
 		}
 		m := kmsg.NewMetadataResponseBroker()
@@ -107,11 +115,11 @@ func text(s *string) string {
 
 // metadataAnswer builds the topics of a Metadata response from one image.
 type metadataAnswer struct {
-	b          *Broker
 	img        *metadata.Image
-	listener   string
 	version    int16
 	operations bool
+	live       []int32 // brokers that are not fenced
+	reachable  []int32 // brokers that have the client's listener
 }
 
 func (a *metadataAnswer) byName(name string) kmsg.MetadataResponseTopic {
@@ -157,11 +165,11 @@ func (a *metadataAnswer) topic(t *metadata.Topic) kmsg.MetadataResponseTopic {
 		p, out := &t.Partitions[i], &m.Partitions[i]
 		out.Partition, out.Leader, out.LeaderEpoch = int32(i), p.Leader, p.LeaderEpoch
 		out.Replicas, out.ISR = p.Replicas, p.ISR
-		out.OfflineReplicas = a.b.offlineReplicas(a.img, p)
+		out.OfflineReplicas = without(p.Replicas, a.live)
 		switch {
 		case p.Leader == metadata.NoLeader:
 			out.ErrorCode = kerr.LeaderNotAvailable.Code
-		case a.img.Broker(p.Leader).Endpoint(a.listener) == nil:
+		case !slices.Contains(a.reachable, p.Leader):
 			out.Leader = metadata.NoLeader
 			out.ErrorCode = kerr.ListenerNotFound.Code
 			if a.version < 6 {
@@ -180,27 +188,23 @@ func (a *metadataAnswer) topic(t *metadata.Topic) kmsg.MetadataResponseTopic {
 	return m
 }
 
-// offlineReplicas are the replicas on brokers that are not there, nil if all are.
-func (b *Broker) offlineReplicas(img *metadata.Image, p *metadata.Partition) (offline []int32) {
-	for _, id := range p.Replicas {
-		if n := img.Broker(id); n == nil || n.Fenced {
-			offline = append(offline, id)
-		}
-	}
-	return offline
-}
-
-// without returns a new list of the ids that are not in gone.
+// without returns the ids that are not in gone, nil if all are.
 func without(ids, gone []int32) []int32 {
 	var out []int32
 	for _, id := range ids {
-		missing := false
-		for _, g := range gone {
-			missing = missing || g == id
-		}
-		if !missing {
+		if !slices.Contains(gone, id) {
 			out = append(out, id)
 		}
 	}
 	return out
+}
+
+// liveBrokers are the brokers that are not fenced.
+func liveBrokers(img *metadata.Image) (live []int32) {
+	for n := range img.Brokers() {
+		if !n.Fenced {
+			live = append(live, n.ID)
+		}
+	}
+	return live
 }
