@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -295,5 +296,38 @@ func TestTopicDeletionDropsOffsets(t *testing.T) {
 	})
 	if offset, _ := c.fetch(8, "g"); offset != -1 {
 		t.Errorf("the new topic has an offset, %d", offset)
+	}
+}
+
+// While the disk refuses __consumer_offsets a group has no coordinator; when the
+// cause is gone it comes back with every answered commit.
+func TestGroupsSurviveDiskTrouble(t *testing.T) {
+	fault := vfs.NewFault(vfs.NewMem(1))
+	h := startOn(t, fault, "/log")
+	h.createTopic("t", 1)
+	c := h.groupClient()
+	joined := c.join(9, "g")
+	c.ok(c.commit(9, "g", joined.MemberID, joined.Generation, 5), "commit")
+	for round := range int64(2) {
+		fault.Set(func(op vfs.Op, name string) error {
+			if strings.Contains(name, offsetsTopic) {
+				return errNoSpace
+			}
+			return nil
+		})
+		if code := c.commit(9, "g", joined.MemberID, joined.Generation, 6+round); code != kerr.NotCoordinator.Code {
+			t.Errorf("commit to a full disk: %v", kerr.ErrorForCode(code))
+		}
+		fault.Set(nil)
+		waitFor(t, func() bool {
+			offset, code := c.tryFetch("g")
+			if code == 0 && offset < 5 {
+				t.Fatalf("the committed offset fell to %d", offset)
+			}
+			return code == 0 && c.commit(9, "g", joined.MemberID, joined.Generation, 10+round) == 0
+		})
+		if offset, _ := c.fetch(9, "g"); offset != 10+round {
+			t.Errorf("round %d: %d is committed", round, offset)
+		}
 	}
 }

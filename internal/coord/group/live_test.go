@@ -31,6 +31,7 @@ func TestLive(t *testing.T) {
 	if addr == "" {
 		t.Skip("LEAT_GROUPS_BROKER is not set: no broker to compare with")
 	}
+	t.Parallel()
 	files, err := filepath.Glob("testdata/live/*.txt")
 	if err != nil {
 		t.Fatal(err)
