@@ -98,6 +98,8 @@ func (b *Broker) createAskedTopics(ctx context.Context, req *kmsg.MetadataReques
 	if len(creation.Topics) == 0 {
 		return
 	}
+	ctx, cancel := b.within(ctx, 0)
+	defer cancel()
 	for _, t := range b.meta.CreateTopics(ctx, creation).Topics {
 		err := kerr.ErrorForCode(t.ErrorCode)
 		if err != nil && err != kerr.TopicAlreadyExists {

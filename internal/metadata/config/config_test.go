@@ -195,14 +195,11 @@ func TestGetters(t *testing.T) {
 	if s.Millis("log.flush.scheduler.interval.ms") <= 0 {
 		t.Error("the longest time overflows")
 	}
-	if v := Effective("log.cleaner.threads", Dynamic{Cluster: map[string]string{"log.cleaner.threads": "3"}}, s); v.Int64() != 3 {
-		t.Errorf("changed to %v", v)
-	}
 }
 
 func TestDescribeBroker(t *testing.T) {
 	static := parse(t, "num.io.threads", "5", "num.partitions", "2")
-	d := Dynamic{Cluster: map[string]string{"foo.secret": "x", "log.cleaner.threads": "2"}}
+	d := Dynamic{Cluster: map[string]string{"foo.secret": "x", "message.max.bytes": "2"}}
 	entries := map[string]Entry{}
 	for _, e := range DescribeBroker(d, static) {
 		if _, twice := entries[e.Name]; twice {
@@ -222,7 +219,7 @@ func TestDescribeBroker(t *testing.T) {
 	if e := entries["num.partitions"]; !e.ReadOnly || *e.Value != "2" || len(e.Synonyms) != 2 {
 		t.Errorf("%+v", e)
 	}
-	if e := entries["log.cleaner.threads"]; e.ReadOnly || *e.Value != "2" || e.Source != FromCluster {
+	if e := entries["message.max.bytes"]; e.ReadOnly || *e.Value != "2" || e.Source != FromCluster {
 		t.Errorf("%+v", e)
 	}
 }

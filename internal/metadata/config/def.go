@@ -73,6 +73,8 @@ type Def struct {
 	// ignored says why setting it changes nothing; "" for settings that count.
 	ignored string
 	refused bool // ignoring it would do harm
+
+	standard value // Default, parsed; empty if there is none
 }
 
 // Sensitive tells whether the value must not be shown.

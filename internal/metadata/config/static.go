@@ -146,13 +146,7 @@ func (s *Static) value(name string) (v value, ok bool) {
 	if d == nil {
 		panic("config: no broker setting is called " + name)
 	}
-	if d.Default == null {
-		return value{}, false
-	}
-	if v, err := d.parse(d.Default); err == nil {
-		return v, true
-	}
-	panic("config: the default of " + name + " is not valid")
+	return d.standard, d.Default != null
 }
 
 // String returns the value of a setting, "" if it has none.

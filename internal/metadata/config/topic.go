@@ -145,7 +145,14 @@ func index(defs ...Def) table {
 	slices.SortFunc(defs, func(a, b Def) int { return strings.Compare(a.Name, b.Name) })
 	t := table{defs: defs, byName: make(map[string]*Def, len(defs))}
 	for i := range defs {
-		t.byName[defs[i].Name] = &defs[i]
+		d := &defs[i]
+		t.byName[d.Name] = d
+		if d.Default != null {
+			var err error
+			if d.standard, err = d.parse(d.Default); err != nil {
+				panic("config: " + err.Error()) // a declaration that refuses its own default
+			}
+		}
 	}
 	return t
 }
