@@ -221,8 +221,10 @@ func (c *cleaner) mapKeys() error {
 }
 
 // aborted lists the aborted transactions that end at or after from and begin in
-// what is compacted; their markers may come later.
+// the segments that are rewritten, of which the last may reach above the end of
+// the compaction; their markers may come later still.
 func (c *cleaner) aborted(from int64) (out []abortedTxn, err error) {
+	upper := c.closed[len(c.closed)-1].next
 	c.mu.RLock()
 	var with []*segment
 	for _, s := range c.segments {
@@ -237,7 +239,7 @@ func (c *cleaner) aborted(from int64) (out []abortedTxn, err error) {
 			return nil, err
 		}
 		for _, a := range entries {
-			if a.last >= from && a.first < c.end {
+			if a.last >= from && a.first < upper {
 				out = append(out, a)
 			}
 		}

@@ -184,7 +184,13 @@ func (l *Log) Checkpoint() (recoveryPoint int64, err error) {
 	if err := l.usable(); err != nil {
 		return 0, err
 	}
-	end, flushed := l.end.Load(), l.flushed.Load()
+	// The side files of the segments below the recovery point must be durable,
+	// even if the log was flushed before the last of them was closed.
+	flushed, err := l.flush(true)
+	if err != nil {
+		return 0, err
+	}
+	end := l.end.Load()
 	if end == l.lastCheckpoint {
 		// The side files reach the end already.
 		l.recoveryPoint.Store(flushed)

@@ -458,8 +458,10 @@ func (r *recovery) apply() error {
 			return fail(err)
 		}
 	}
+	// A snapshot above what is known to be durable may tell of batches that a
+	// crash replaced by others.
 	for _, at := range r.snapshots {
-		if at > r.next {
+		if at > min(r.next, r.bound) {
 			if err := l.removeSnapshot(at); err != nil {
 				return fail(err)
 			}
@@ -492,6 +494,11 @@ func (r *recovery) writeIndexes(s *segment, last bool) error {
 				return err
 			}
 			x.shrink(indexWindow / 2)
+		}
+		if !last {
+			if err := x.sync(); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
