@@ -217,6 +217,11 @@ func (s *produceState) refuseErr(answer *produce.PartitionResponse, p *replica.P
 	if errors.As(err, &refused) {
 		s.refuse(answer, p, refused.Code)
 		answer.ErrorMessage = refused.Message
+		switch refused.Code {
+		case kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.CorruptMessage:
+		default:
+			answer.LogStartOffset = p.Log().StartOffset() // Kafka tells it with errors found in the log
+		}
 		for _, re := range refused.RecordErrors {
 			answer.RecordErrors = append(answer.RecordErrors, produce.RecordError{BatchIndex: re.BatchIndex, Message: re.Message})
 		}

@@ -53,6 +53,7 @@ type Session struct {
 	created  time.Time
 	lastUsed time.Time
 	busy     bool
+	fresh    bool // not used by an incremental request yet
 	closed   bool
 	size     int // as counted for eviction
 	byKey    map[Key]*Partition
@@ -112,13 +113,13 @@ func (c *Cache) Resolve(id, epoch int32, usesIDs bool, now time.Time) (*Session,
 	case s.UsesIDs != usesIDs:
 		return nil, kerr.FetchSessionTopicIDError
 	}
-	s.busy = true
+	s.busy, s.fresh = true, false
 	s.lastUsed = now
 	s.epoch = nextEpoch(s.epoch)
 	return s, nil
 }
 
-// Done ends a request's use of its session. A session without partitions is closed.
+// Done ends a request's use of its session. A session that has been emptied is closed.
 func (c *Cache) Done(s *Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -126,7 +127,7 @@ func (c *Cache) Done(s *Session) {
 	if !s.closed {
 		c.parts += len(s.byKey) - s.size
 		s.size = len(s.byKey)
-		if s.size == 0 {
+		if s.size == 0 && !s.fresh {
 			c.drop(s)
 		}
 	}
@@ -134,7 +135,7 @@ func (c *Cache) Done(s *Session) {
 
 // New starts a session for a full request, nil if there is no room. It is in use until Done.
 func (c *Cache) New(usesIDs bool, size int, now time.Time) *Session {
-	if c.slots <= 0 || size == 0 {
+	if c.slots <= 0 {
 		return nil
 	}
 	c.mu.Lock()
@@ -143,7 +144,7 @@ func (c *Cache) New(usesIDs bool, size int, now time.Time) *Session {
 		return nil
 	}
 	s := &Session{
-		UsesIDs: usesIDs, epoch: nextEpoch(InitialEpoch), created: now, lastUsed: now, busy: true, size: size,
+		UsesIDs: usesIDs, epoch: nextEpoch(InitialEpoch), created: now, lastUsed: now, busy: true, fresh: true, size: size,
 		byKey: make(map[Key]*Partition, size),
 	}
 	s.head.next, s.head.previous = &s.head, &s.head

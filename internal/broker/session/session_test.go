@@ -145,7 +145,4 @@ func TestNoSlots(t *testing.T) {
 	if NewCache(0).New(false, 1, start) != nil {
 		t.Error("a session without slots")
 	}
-	if NewCache(5).New(false, 0, start) != nil {
-		t.Error("a session without partitions")
-	}
 }

@@ -19,6 +19,15 @@ import (
 // requests are read whole with one system call, of larger ones the rest goes straight into the frame.
 const readAhead = 512
 
+// Requests other than pipelined ones, whose data stays in the frame, are decoded into structures that take several
+// times the frame's size. Frames above smallFrame count for decodedWeight times their size, and none may be larger than
+// maxDecoded, which is far above what the longest list of partitions or members needs.
+const (
+	smallFrame    = 16 << 10
+	decodedWeight = 8
+	maxDecoded    = 16 << 20
+)
+
 // disconnectGrace is how long a request in progress may go on after its client went away: what a client sent before
 // it closed, such as leaving a group, is to be carried out.
 const disconnectGrace = 2 * time.Second
@@ -166,6 +175,9 @@ func (c *Conn) readFrames() error {
 		if route == Unknown {
 			return fmt.Errorf("%w: key %d version %d is not served", errBadFrame, key, version)
 		}
+		if route != Pipelined && size > maxDecoded {
+			return fmt.Errorf("%w: frame of %d bytes for key %d", errBadFrame, size, key)
+		}
 		call, err := c.admit(route)
 		if err != nil {
 			return err
@@ -229,7 +241,11 @@ func (c *Conn) finish(call *Call) {
 // reserved.
 func (c *Conn) readCall(call *Call, size int) error {
 	var err error
-	if call.reserved, err = c.server.budget.Acquire(c.ctx, int64(size)); err != nil {
+	weight := int64(size)
+	if call.route != Pipelined && size > smallFrame {
+		weight *= decodedWeight
+	}
+	if call.reserved, err = c.server.budget.Acquire(c.ctx, weight); err != nil {
 		return errClosing
 	}
 	var frame []byte

@@ -251,7 +251,7 @@ func (c *client) want(corr int32, body string) {
 func TestEcho(t *testing.T) {
 	s := startServer(t, nil)
 	c := s.dial(t)
-	for _, n := range []int{0, 1, 100, readAhead - 5, readAhead, 70_000, 5 << 20} {
+	for _, n := range []int{0, 1, 100, readAhead - 5, readAhead, 70_000, 5 << 20, maxDecoded - 14} {
 		body := string(bytes.Repeat([]byte{'a'}, n))
 		c.want(c.send(echoKey, body), body)
 	}
@@ -294,6 +294,7 @@ func TestBadFramesClose(t *testing.T) {
 		"too short":       {0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0},
 		"negative size":   {0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0},
 		"over the cap":    {0x7f, 0xff, 0xff, 0xff, 0, 100, 0, 0, 0, 0, 0, 0},
+		"over its cap":    frame(echoKey, 0, 1, make([]byte, maxDecoded))[:64],
 		"bad body":        frame(echoKey, 0, 1, []byte("bad")),
 		"client id":       {0, 0, 0, 10, 0, 100, 0, 0, 0, 0, 0, 1, 0x7f, 0xff},
 		"no client id":    {0, 0, 0, 8, 0, 100, 0, 0, 0, 0, 0, 1},
@@ -535,12 +536,13 @@ func TestBudget(t *testing.T) {
 	<-s.handler.arrived
 	b.send(echoKey, string(make([]byte, 5000)))
 	waitFor(t, func() bool { return s.budget.Waits() == 1 })
-	c.send(echoKey, string(make([]byte, 50_000)))
+	c.send(pipeKey, "c"+string(make([]byte, 50_000)))
 	waitFor(t, func() bool { return s.budget.Waits() == 2 })
 	close(s.handler.gate("a" + string(make([]byte, 7000))))
 	a.want(1, "opened")
 	b.want(1, string(make([]byte, 5000)))
-	c.want(1, string(make([]byte, 50_000)))
+	close(s.handler.gate("c" + string(make([]byte, 50_000))))
+	c.want(1, "c"+string(make([]byte, 50_000)))
 	if n := s.budget.InUse(); n != 0 {
 		t.Errorf("%d bytes still in use", n)
 	}
