@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -268,6 +269,25 @@ func TestDamageIsRefused(t *testing.T) {
 		"state missing":    func(fs *vfs.Mem) { fs.Remove(find(fs, stateFile)) },
 		"state damaged":    func(fs *vfs.Mem) { flip(fs, find(fs, stateFile)) },
 		"snapshot missing": func(fs *vfs.Mem) { fs.Remove(find(fs, snapshotSuffix)) },
+		"log cut short": func(fs *vfs.Mem) {
+			entries, _ := fs.ReadDir(testDir)
+			last := ""
+			for _, e := range entries {
+				if strings.HasSuffix(e.Name, ".log") {
+					last = e.Name
+				}
+			}
+			f, err := fs.Open(testDir + "/" + last)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			size, _ := f.Size()
+			if err := f.Truncate(size - 100); err != nil {
+				t.Fatal(err)
+			}
+			fs.Remove(testDir + "/leat-flush-point") // or the log itself would notice
+		},
 		"snapshot damaged": func(fs *vfs.Mem) { flip(fs, find(fs, snapshotSuffix)) },
 	} {
 		t.Run(name, func(t *testing.T) {
