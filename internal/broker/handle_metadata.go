@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 
@@ -102,7 +103,7 @@ func (b *Broker) createAskedTopics(ctx context.Context, req *kmsg.MetadataReques
 	defer cancel()
 	for _, t := range b.meta.CreateTopics(ctx, creation).Topics {
 		err := kerr.ErrorForCode(t.ErrorCode)
-		if err != nil && err != kerr.TopicAlreadyExists {
+		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 			b.log.Warn("creating a topic on demand failed", "topic", t.Topic, "err", err, "message", text(t.ErrorMessage))
 		}
 	}

@@ -130,7 +130,7 @@ func CheckTopic(overrides map[string]string, dynamic Dynamic, static *Static) er
 		return fmt.Errorf("conflict topic config setting min.compaction.lag.ms (%d) > max.compaction.lag.ms (%d)", low, high)
 	}
 	if r.value("remote.storage.enable").truth {
-		return fmt.Errorf("Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.") //nolint:staticcheck,revive // Kafka's own sentence
+		return fmt.Errorf("Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.") //nolint:staticcheck // Kafka's own sentence
 	}
 	return nil
 }
