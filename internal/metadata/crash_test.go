@@ -6,8 +6,10 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -223,6 +225,41 @@ func TestDiskFails(t *testing.T) {
 	want := describe(img)
 	n.close()
 	n = open(t, fault)
+	defer n.close()
+	if got := describe(n.Image()); got != want {
+		t.Errorf("after the restart:\n%s\nbefore:\n%s", got, want)
+	}
+}
+
+// TestSnapshotFails: a snapshot that cannot be written costs nothing but the
+// space it would have saved, and is not tried again at once.
+func TestSnapshotFails(t *testing.T) {
+	fault := vfs.NewFault(vfs.NewMem(5))
+	var attempts atomic.Int64
+	fault.Set(func(op vfs.Op, name string) error {
+		if op == vfs.OpCreate && strings.Contains(name, snapshotSuffix) {
+			attempts.Add(1)
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	small := func(o *Options) { o.SnapshotBytes, o.Tick = 4000, time.Millisecond }
+	n := open(t, fault, small)
+	n.startBroker(-1)
+	for i := range 60 {
+		n.mustCreate(fmt.Sprintf("t%d", i), 3)
+	}
+	if got := attempts.Load(); got == 0 || got > 10 {
+		t.Errorf("%d attempts", got)
+	}
+	fault.Set(nil)
+	for i := range 60 {
+		n.mustCreate(fmt.Sprintf("u%d", i), 3)
+	}
+	waitFor(t, func() bool { return n.log.StartOffset() > 0 })
+	want := describe(n.Image())
+	n.close()
+	n = open(t, fault, small)
 	defer n.close()
 	if got := describe(n.Image()); got != want {
 		t.Errorf("after the restart:\n%s\nbefore:\n%s", got, want)
