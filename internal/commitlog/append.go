@@ -316,7 +316,6 @@ func (l *Log) roll(base int64) error {
 	old.offsets.shrink(0)
 	old.times.shrink(0)
 	old.modTime = l.o.Clock.Now()
-	old.snapshotDue = base
 	l.segments = append(l.segments[:len(l.segments):len(l.segments)], s)
 	l.dirUnsynced = true
 	l.mu.Unlock()

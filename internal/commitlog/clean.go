@@ -50,11 +50,12 @@ type cleaner struct {
 	closed []*segment // all below end
 }
 
-// lastOf is what must survive of an active producer: the batch that holds its
-// last sequence, or the marker that holds its epoch.
+// lastOf names what must survive of an active producer: the batch that holds
+// its last sequence, or, without data, the marker that holds its epoch. The
+// one in the segments that are rewritten counts, whatever came after them: a
+// crash may take the later ones.
 type lastOf struct {
-	offset int64 // of the last data, -1 none
-	epoch  int16
+	data, marker int64 // last offsets, -1 none
 }
 
 // Clean compacts the log once. The records of an error are at fault unless it
@@ -79,8 +80,9 @@ func (l *Log) Clean(ctx context.Context, b *CleanerBuffers) (CleanStats, error) 
 	}
 	if err := c.run(); err != nil {
 		var content *contentError
+		var damaged *walkDamage
 		switch {
-		case errors.As(err, &content), errors.Is(err, errCleanAborted), errors.Is(err, ErrClosed), ctx.Err() != nil:
+		case errors.As(err, &content), errors.As(err, &damaged), errors.Is(err, errCleanAborted), errors.Is(err, ErrClosed), ctx.Err() != nil:
 			return CleanStats{}, err
 		}
 		return CleanStats{}, l.fail("compact", err)
@@ -123,6 +125,9 @@ func (c *cleaner) run() error {
 	if err := c.mapKeys(); err != nil {
 		return err
 	}
+	if err := c.findLast(); err != nil {
+		return err
+	}
 	aborted, err := c.aborted(0)
 	if err != nil {
 		return err
@@ -154,15 +159,32 @@ func (c *cleaner) run() error {
 func (c *cleaner) takeState() {
 	c.appendMu.Lock()
 	defer c.appendMu.Unlock()
-	c.last = make(map[int64]lastOf, len(c.producers.byID))
-	for id, p := range c.producers.byID {
-		last := lastOf{-1, p.epoch}
-		if p.n > 0 {
-			last.offset = p.batches[p.n-1].lastOffset
-		}
-		c.last[id] = last
-	}
 	c.closed = c.below(c.end)
+	c.last = make(map[int64]lastOf, len(c.producers.byID))
+	for id := range c.producers.byID {
+		c.last[id] = lastOf{-1, -1}
+	}
+}
+
+// findLast finds the last batch and marker of each active producer.
+func (c *cleaner) findLast() error {
+	if len(c.last) == 0 {
+		return nil
+	}
+	upper := c.closed[len(c.closed)-1].next
+	return c.walk(c.closed, 0, upper, func(h *batch.Header, _ int64, _ *scanner) error {
+		last, active := c.last[h.ProducerID]
+		switch {
+		case !active:
+			return nil
+		case h.Control():
+			last.marker = h.LastOffset()
+		default:
+			last.data = h.LastOffset()
+		}
+		c.last[h.ProducerID] = last
+		return c.alive()
+	})
 }
 
 // below returns the closed segments with a base below offset. appendMu is held,

@@ -146,8 +146,8 @@ func (l *Log) syncFile(name string) error {
 // the mark was taken away, so that is done first.
 func (l *Log) syncSegment(s *segment, closed bool) error {
 	l.mu.Lock()
-	log, txns, snapshot := s.unsynced, s.txnsUnsynced, s.snapshotDue
-	s.unsynced, s.txnsUnsynced, s.snapshotDue = false, false, 0
+	log, txns := s.unsynced, s.txnsUnsynced
+	s.unsynced, s.txnsUnsynced = false, false
 	l.mu.Unlock()
 	if log {
 		if err := syncLazy(&s.log); err != nil && err != errGone {
@@ -161,11 +161,6 @@ func (l *Log) syncSegment(s *segment, closed bool) error {
 	}
 	if !closed {
 		return nil
-	}
-	if snapshot > 0 {
-		if err := l.syncFile(baseName(snapshot) + snapshotSuffix); err != nil {
-			return err
-		}
 	}
 	for _, x := range []*sideIndex{&s.offsets, &s.times} {
 		if err := x.sync(); err != nil && err != errGone {

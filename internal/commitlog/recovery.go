@@ -59,7 +59,7 @@ func (r *recovery) run() error {
 		return err
 	}
 	r.next = offset
-	if err := r.restoreProducers(offset, offset, l.segments[:r.unchecked+1]); err != nil {
+	if err := r.restoreProducers(offset, l.segments[:r.unchecked+1]); err != nil {
 		return err
 	}
 	for i := r.unchecked; i < len(l.segments); i++ {
@@ -81,31 +81,10 @@ func (r *recovery) run() error {
 		}
 		pos = 0
 	}
-	if err := r.laterSnapshot(offset); err != nil {
-		return err
-	}
 	if err := r.finishEpochs(); err != nil {
 		return err
 	}
 	return r.apply()
-}
-
-// laterSnapshot takes the producers from a snapshot inside of what was
-// checked, if there is one in the part that had been durable. In a compacted
-// log the batches alone do not tell: compaction keeps only those that were the
-// last of their producer, and a later one may have been lost.
-func (r *recovery) laterSnapshot(scanned int64) error {
-	l := r.log
-	if !l.o.Config.Compact {
-		return nil
-	}
-	for _, at := range r.snapshots {
-		if at > scanned && at <= min(r.bound, r.next) {
-			l.producers, l.snapshotAt, l.looseSnapshot = producerTable{}, -1, -1
-			return r.restoreProducers(r.next, min(r.bound, r.next), l.segments)
-		}
-	}
-	return nil
 }
 
 // runClean finds the end of a log that was closed in order.
@@ -121,7 +100,7 @@ func (r *recovery) runClean() error {
 		return &StorageError{"read log end", err}
 	}
 	r.next = end
-	if err := r.restoreProducers(end, end, l.segments); err != nil {
+	if err := r.restoreProducers(end, l.segments); err != nil {
 		return err
 	}
 	if err := r.finishEpochs(); err != nil {

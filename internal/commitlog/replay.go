@@ -58,9 +58,9 @@ func (l *Log) applyMarker(h *batch.Header, m batch.EndTxn, timestamp int64) *abo
 	return &abortedTxn{producerID: h.ProducerID, first: first, last: marker, lastStable: stable}
 }
 
-// restoreProducers loads the newest usable snapshot that is not above newest
-// and replays what lies between it and offset. segments are those below offset.
-func (r *recovery) restoreProducers(offset, newest int64, segments []*segment) error {
+// restoreProducers loads the newest usable snapshot up to offset and replays
+// what lies between. segments are those below offset.
+func (r *recovery) restoreProducers(offset int64, segments []*segment) error {
 	l := r.log
 	isBase := func(at int64) bool {
 		return slices.ContainsFunc(l.segments, func(s *segment) bool { return s.base == at })
@@ -68,7 +68,7 @@ func (r *recovery) restoreProducers(offset, newest int64, segments []*segment) e
 	from := segments[0].base
 	for i := len(r.snapshots) - 1; i >= 0; i-- {
 		at := r.snapshots[i]
-		if at > newest || at < segments[0].base {
+		if at > offset || at < segments[0].base {
 			continue
 		}
 		if l.snapshotAt >= 0 { // an older one
@@ -80,9 +80,6 @@ func (r *recovery) restoreProducers(offset, newest int64, segments []*segment) e
 			continue
 		}
 		data, err := vfs.ReadFile(l.o.FS, l.path(baseName(at)+snapshotSuffix))
-		if isNotExist(err) {
-			continue // removed already, because it is damaged
-		}
 		if err != nil {
 			return &StorageError{"read snapshot", err}
 		}

@@ -35,7 +35,6 @@ type segment struct {
 	sinceIndex   int64 // bytes appended since the last index entry
 	unsynced     bool  // (mu) .log holds bytes that were not fsynced
 	txnsUnsynced bool  // (mu)
-	snapshotDue  int64 // (mu) the snapshot taken when it was closed was not fsynced; 0 none
 }
 
 // unknownTS marks a timestamp that was not read from the file yet.
@@ -103,7 +102,7 @@ func (s *segment) remove(fsys vfs.FS) error {
 // dirty tells whether a segment that is not appended to any more has something
 // to sync. mu is held.
 func (s *segment) dirty() bool {
-	return s.unsynced || s.txnsUnsynced || s.snapshotDue > 0 || s.offsets.unsynced.Load() || s.times.unsynced.Load()
+	return s.unsynced || s.txnsUnsynced || s.offsets.unsynced.Load() || s.times.unsynced.Load()
 }
 
 func syncLazy(f *lazyFile) error {

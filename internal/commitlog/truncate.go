@@ -264,7 +264,7 @@ func (l *Log) reloadProducers(offset int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.producers = producerTable{}
-	if err := r.restoreProducers(offset, offset, l.segments); err != nil {
+	if err := r.restoreProducers(offset, l.segments); err != nil {
 		return err
 	}
 	l.producers.replicated(l.hw.Load())
