@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,15 +19,26 @@ import (
 	"leat.dev/internal/base/vfs"
 )
 
-// crashSeeds is how many histories TestCrash goes through.
-const crashSeeds = 150
+// crashSeeds is how many histories TestCrash goes through: 150, or as many as
+// the environment asks for.
+func crashSeeds(t *testing.T) uint64 {
+	s := os.Getenv("LEAT_CRASH_SEEDS")
+	if s == "" {
+		return 150
+	}
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil {
+		t.Fatalf("LEAT_CRASH_SEEDS: %v", err)
+	}
+	return n
+}
 
 // TestCrash cuts the power at arbitrary points of a history of operations, on
 // a disk that loses, tears and corrupts what was not flushed. Every answered
 // operation must have survived, each restart must lead to the same image, and
 // producer ids must never repeat.
 func TestCrash(t *testing.T) {
-	for seed := range uint64(crashSeeds) {
+	for seed := range crashSeeds(t) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { crashHistory(t, seed) })
 	}
 }
