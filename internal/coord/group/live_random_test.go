@@ -18,6 +18,7 @@ var liveRandom = flag.Int("live-random", 0, "how many random sequences to compar
 // machine and to Apache Kafka (set up as for TestLive), and compares every answer.
 // Where Kafka leaves a choice open, as of a new leader, a sequence ends.
 func TestLiveRandom(t *testing.T) {
+	t.Parallel()
 	addr := os.Getenv("LEAT_GROUPS_BROKER")
 	if addr == "" || *liveRandom == 0 {
 		t.Skip("LEAT_GROUPS_BROKER or -live-random is not set: no broker to compare with")

@@ -27,11 +27,11 @@ import (
 // and hold the topics t and u with four partitions each. With -live-print it
 // prints each script as the broker answers it instead of failing.
 func TestLive(t *testing.T) {
+	t.Parallel()
 	addr := os.Getenv("LEAT_GROUPS_BROKER")
 	if addr == "" {
 		t.Skip("LEAT_GROUPS_BROKER is not set: no broker to compare with")
 	}
-	t.Parallel()
 	files, err := filepath.Glob("testdata/live/*.txt")
 	if err != nil {
 		t.Fatal(err)
