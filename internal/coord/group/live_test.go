@@ -24,8 +24,7 @@ import (
 //	group.initial.rebalance.delay.ms=400
 //	group.min.session.timeout.ms=100
 //
-// and hold the topics t and u with four partitions each. With -live-print it
-// prints each script as the broker answers it instead of failing.
+// and hold the topics t and u with four partitions each.
 func TestLive(t *testing.T) {
 	t.Parallel()
 	addr := os.Getenv("LEAT_GROUPS_BROKER")
