@@ -61,7 +61,8 @@ func (b *Broker) handleMetadata(ctx context.Context, r *Request, req *kmsg.Metad
 	seen := make(map[string]bool, len(req.Topics))
 	for i := range req.Topics {
 		t := &req.Topics[i]
-		if t.Topic == nil {
+		// An id goes before a name: Java's admin client asks by id with an empty name beside it.
+		if t.Topic == nil || t.TopicID != [16]byte{} {
 			resp.Topics = append(resp.Topics, a.byID(t.TopicID))
 		} else if !seen[*t.Topic] {
 			seen[*t.Topic] = true
@@ -79,7 +80,7 @@ func (b *Broker) createAskedTopics(ctx context.Context, req *kmsg.MetadataReques
 	creation.SetVersion(creation.MaxVersion())
 	seen := map[string]bool{}
 	for _, t := range req.Topics {
-		if t.Topic == nil || seen[*t.Topic] || img.Topic(*t.Topic) != nil || metadata.CheckTopicName(*t.Topic) != "" {
+		if t.Topic == nil || t.TopicID != [16]byte{} || seen[*t.Topic] || img.Topic(*t.Topic) != nil || metadata.CheckTopicName(*t.Topic) != "" {
 			continue
 		}
 		seen[*t.Topic] = true
