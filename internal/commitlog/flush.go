@@ -218,7 +218,7 @@ func (l *Log) Checkpoint() (recoveryPoint int64, err error) {
 		// The recovery point written after the last Checkpoint replaced the
 		// one from before the truncation.
 		l.flushCap = math.MaxInt64
-		err = l.writeFlushPoint(flushed, false)
+		err = l.writeFlushPoint(flushed, true)
 	}
 	l.capAge++
 	if err != nil {

@@ -195,6 +195,9 @@ func (l *Log) restartAt(start int64) error {
 			return &StorageError{"remove segment", err}
 		}
 	}
+	if err := l.createFlushPoint(); err != nil {
+		return &StorageError{"create " + flushPointFile, err}
+	}
 	s := l.newSegment(start, "")
 	s.tsKnown = true
 	if err := createLazy(&s.log); err != nil {

@@ -63,9 +63,10 @@ func (r *recovery) run() error {
 		return err
 	}
 	for i := r.unchecked; i < len(l.segments); i++ {
-		if base := l.segments[i].base; i > r.unchecked && base > r.next && base > r.bound {
-			// The end of the segment before it did not reach the disk. Gaps
-			// that compaction leaves lie below the bound.
+		if base := l.segments[i].base; i > r.unchecked && base > r.next && base > r.bound && l.hadFlushPoint {
+			// The end of the segment before it did not reach the disk. The
+			// gaps that our compaction leaves lie below the bound; about a log
+			// that another program wrote we do not know, and keep it.
 			l.logger.Warn("segments after a gap are cut off", "dir", l.o.Dir, "offset", r.next, "next_segment", base)
 			r.drop = l.segments[i:]
 			l.segments = l.segments[:i]
