@@ -73,10 +73,21 @@ func (b *Broker) beginProduce(c *transport.Call) error {
 		s.appendAll(c)
 	}
 	s.keepNames()
-	clear(s.req.Topics) // what they hold points into the request's body
-	s.req.Topics = s.req.Topics[:0]
+	s.forgetBody()
 	c.ReleaseBody()
 	return nil
+}
+
+// forgetBody drops what points into the request's body, and keeps the structure around it for the next request.
+func (s *produceState) forgetBody() {
+	for i := range s.req.Topics {
+		t := &s.req.Topics[i]
+		t.Name = nil
+		for j := range t.Partitions {
+			t.Partitions[j].Records = nil
+		}
+	}
+	s.req.Topics, s.req.TransactionID = s.req.Topics[:0], nil
 }
 
 func (s *produceState) reset() {

@@ -41,7 +41,6 @@ func (p *Partition) flushOnce() {
 	if log := p.log.Load(); log != nil {
 		start := p.manager.opts.Clock.Now()
 		to, err := log.Flush()
-		var storage *commitlog.StorageError
 		switch {
 		case err == nil:
 			if observe := p.manager.opts.ObserveFlush; observe != nil {
@@ -50,7 +49,7 @@ func (p *Partition) flushOnce() {
 			if p.manager.opts.FlushOnCommit {
 				p.advance(to, bytes)
 			}
-		case errors.As(err, &storage):
+		case errors.As(err, new(*commitlog.StorageError)):
 			p.storageFailed(err)
 		}
 	}

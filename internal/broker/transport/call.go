@@ -94,5 +94,5 @@ func (c *Call) reset() {
 
 const (
 	apiVersionsKey = 18
-	maxKeptOut     = 64 << 10
+	maxKeptOut     = 4 << 10
 )

@@ -33,7 +33,7 @@ const (
 const disconnectGrace = 2 * time.Second
 
 // maxIdleCalls bounds the calls kept for reuse by one connection.
-const maxIdleCalls = 4
+const maxIdleCalls = 8
 
 // Conn is one client connection.
 type Conn struct {
