@@ -60,12 +60,14 @@ generate-diff:
 	@before=$$(git diff --binary | cksum); $(MAKE) -s generate; after=$$(git diff --binary | cksum); \
 	if [ "$$before" != "$$after" ]; then git diff --stat; echo "generated files are stale: commit the result of 'make generate'"; exit 1; fi
 
-# Every fuzz target in the tree, one after the other, FUZZTIME each.
+# Every fuzz target in the tree, one after the other, FUZZTIME each. One that fails leaves its input under testdata/fuzz.
 fuzz:
-	@set -e; for f in $$(git grep -l --untracked '^func Fuzz' -- '*_test.go'); do \
+	@failed=; for f in $$(git grep -l --untracked '^func Fuzz' -- '*_test.go'); do \
 	  for t in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$f); do \
-	    echo "fuzz $$(dirname $$f) $$t"; $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f); \
-	  done; done
+	    echo "fuzz $$(dirname $$f) $$t"; \
+	    $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f) || failed="$$failed $$t"; \
+	  done; done; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 # Simulated disks and crashes by seed; more of them than `make test` runs.
 sim:
