@@ -2,7 +2,9 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strconv"
@@ -43,6 +45,8 @@ type Options struct {
 	Listeners []Listener
 	// Metrics may be nil.
 	Metrics prometheus.Registerer
+	// Random is where ids come from; it is read concurrently.
+	Random io.Reader
 }
 
 // Broker holds what handlers work on. Its fields are set once, before the first request, and never change.
@@ -89,7 +93,7 @@ func Open(ctx context.Context, o Options) (b *Broker, err error) {
 		log: o.Logger, clock: o.Clock, cfg: o.Config, opts: o,
 		nodeID:   int32(o.Config.Int("node.id")),
 		fetchMax: o.Config.Int("fetch.max.bytes"),
-		sessions: session.NewCache(o.Config.Int("max.incremental.fetch.session.cache.slots")),
+		sessions: session.NewCache(o.Config.Int("max.incremental.fetch.session.cache.slots"), o.Random),
 	}
 	b.metrics = newMetrics(b)
 	b.setAPIs(apis)
@@ -109,8 +113,7 @@ func Open(ctx context.Context, o Options) (b *Broker, err error) {
 	b.startServer()
 	if o.Metrics != nil {
 		if err := b.metrics.register(o.Metrics); err != nil {
-			b.Close(ctx)
-			return nil, err
+			return nil, errors.Join(err, b.Close(ctx))
 		}
 	}
 	b.ready.Store(true)

@@ -64,6 +64,12 @@ func (b *Broker) serveFetch(ctx context.Context, c *transport.Call) error {
 		b.metrics.malformed(c.Key)
 		return malformed(c, err)
 	}
+	s.serve(ctx, c)
+	return nil
+}
+
+func (s *fetchState) serve(ctx context.Context, c *transport.Call) {
+	b := s.broker
 	s.resp = fetch.Response{Topics: s.resp.Topics[:0]}
 	code := s.open(c)
 	if s.req.isolation < 0 || s.req.isolation > 1 {
@@ -76,7 +82,7 @@ func (b *Broker) serveFetch(ctx context.Context, c *transport.Call) error {
 		c.ReleaseBody()
 		c.Out, c.Parts = s.resp.Encode(c.Out, c.Parts[:0], c.Version)
 		b.metrics.done(c.Key, 0, len(c.Out))
-		return nil
+		return
 	}
 	c.ReleaseBody()
 	c.Release = s.release
@@ -86,7 +92,6 @@ func (b *Broker) serveFetch(ctx context.Context, c *transport.Call) error {
 	c.Out, c.Parts = s.resp.Encode(c.Out, c.Parts[:0], c.Version)
 	b.metrics.fetched(n)
 	b.metrics.done(c.Key, b.clock.Now().Sub(c.Received), len(c.Out)+n)
-	return nil
 }
 
 // endSession lets the next request of the session in.
@@ -292,7 +297,6 @@ func (s *fetchState) readOne(it *fetchItem, version int16, limit int, atLeastOne
 			return
 		case epoch < it.fetched || end < it.offset:
 			it.diverged = &fetch.EpochEndOffset{Epoch: epoch, EndOffset: end}
-			limit = 0
 			it.read.HighWatermark, it.read.LastStable, it.read.LogStart = log.HighWatermark(), log.LastStableOffset(), log.StartOffset()
 			return
 		}

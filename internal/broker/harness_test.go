@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -62,7 +63,7 @@ func (h *harness) open() {
 	}
 	h.memory = transport.NewMemory("memory")
 	h.Broker, err = Open(h.t.Context(), Options{
-		FS: h.fs, Clock: clock.System, Logger: slog.New(slog.NewTextHandler(testWriter{h.t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		FS: h.fs, Clock: clock.System, Random: rand.Reader, Logger: slog.New(slog.NewTextHandler(testWriter{h.t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Path: h.path, Config: static,
 		Listeners: []Listener{{Name: "PLAINTEXT", Listener: h.memory, AdvertisedHost: "leat.test", AdvertisedPort: 9092}},
 	})

@@ -9,6 +9,7 @@ package platform
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -107,7 +108,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	for _, w := range warnings {
-		o.Logger.Warn(w)
+		o.Logger.Warn("setting has no effect", "detail", w)
 	}
 	data, err := filepath.Abs(o.Data)
 	if err != nil {
@@ -132,7 +133,7 @@ func Run(ctx context.Context, o Options) error {
 	web.serve(o, registry, state)
 	b, err := broker.Open(ctx, broker.Options{
 		FS: o.FS, Clock: o.Clock, Logger: o.Logger, Path: filepath.Join(data, "log"), Config: static,
-		Listeners: listeners, Metrics: registry,
+		Listeners: listeners, Metrics: registry, Random: rand.Reader,
 	})
 	if err != nil {
 		web.close()

@@ -257,3 +257,6 @@ func (m *Manager) Close() {
 		p.fail(kerr.NotLeaderForPartition, true)
 	}
 }
+
+// SaveLogStarts makes the starts of all logs durable.
+func (m *Manager) SaveLogStarts() error { return m.opts.Dir.SaveLogStarts() }

@@ -6,8 +6,9 @@
 package session
 
 import (
+	"encoding/binary"
+	"io"
 	"math"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -63,7 +64,8 @@ type Session struct {
 
 // Cache holds the sessions of a broker.
 type Cache struct {
-	slots int
+	slots  int
+	random io.Reader
 
 	mu       sync.Mutex
 	sessions map[int32]*Session
@@ -71,9 +73,9 @@ type Cache struct {
 	evicted  int64
 }
 
-// NewCache returns a cache for at most slots sessions.
-func NewCache(slots int) *Cache {
-	return &Cache{slots: slots, sessions: map[int32]*Session{}}
+// NewCache returns a cache for at most slots sessions, whose ids come from the random source.
+func NewCache(slots int, random io.Reader) *Cache {
+	return &Cache{slots: slots, random: random, sessions: map[int32]*Session{}}
 }
 
 // Stats tells the number of sessions, the partitions in them, and how many sessions were evicted.
@@ -149,7 +151,11 @@ func (c *Cache) New(usesIDs bool, size int, now time.Time) *Session {
 	}
 	s.head.next, s.head.previous = &s.head, &s.head
 	for s.ID == 0 || c.sessions[s.ID] != nil {
-		s.ID = rand.Int32N(math.MaxInt32-1) + 1
+		var b [4]byte
+		if _, err := io.ReadFull(c.random, b[:]); err != nil {
+			return nil // a client can do without a session
+		}
+		s.ID = int32(binary.BigEndian.Uint32(b[:]) & math.MaxInt32)
 	}
 	c.sessions[s.ID] = s
 	c.parts += size

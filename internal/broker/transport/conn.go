@@ -11,7 +11,6 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -68,7 +67,6 @@ type Conn struct {
 	r, w      int
 	deadline  time.Time
 	lastID    string
-	unread    atomic.Int64
 	sender    sender
 	closeOnce sync.Once
 }
@@ -124,10 +122,10 @@ var (
 
 func (c *Conn) readLoop() {
 	defer c.server.wg.Done()
-	err := c.readFrames()
+	err := c.readFrames() // always for a reason
 	c.markGone()
 	close(c.queue)
-	if err != nil && (errors.Is(err, errBadFrame) || errors.As(err, new(*panicError))) {
+	if errors.Is(err, errBadFrame) || errors.As(err, new(*panicError)) {
 		c.server.stats.broken.Add(1)
 		c.server.opts.Logger.Warn("closing connection", "remote", c.remote, "listener", c.listener, "err", err)
 		// Earlier requests still get their answers; what the worker does after them is close.

@@ -33,7 +33,6 @@ const (
 type fakeHandler struct {
 	mu        sync.Mutex
 	begun     []string
-	order     []string
 	gates     map[string]chan struct{}
 	file      vfs.File
 	pos       int64
