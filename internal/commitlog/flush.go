@@ -3,6 +3,7 @@ package commitlog
 import (
 	"math"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"leat.dev/internal/base/vfs"
@@ -244,21 +245,33 @@ func (l *Log) idleCheckpoint() error {
 	return nil
 }
 
-// takeEpochs returns the epoch file's new content, nil if it has not changed.
-// mu is held.
-func (l *Log) takeEpochs() []byte {
+// takeEpochs returns what the epoch file should hold, nil if it holds that
+// already. An epoch without records is left out: whoever becomes leader assigns
+// it again, and a restart need not write a file for every partition. mu is held.
+func (l *Log) takeEpochs() []epochEntry {
 	if !l.epochs.dirty {
 		return nil
 	}
-	l.epochs.dirty = false
-	return l.epochs.encode()
-}
-
-func (l *Log) saveEpochs(data []byte) error {
-	if data == nil {
+	entries := l.epochs.entries
+	for n := len(entries); n > 0 && entries[n-1].start >= l.end.Load(); n-- {
+		entries = entries[:n-1]
+	}
+	if slices.Equal(entries, l.epochs.saved) {
 		return nil
 	}
-	return vfs.WriteFileAtomic(l.o.FS, l.path(epochFile), data)
+	l.epochs.dirty = len(entries) < len(l.epochs.entries)
+	l.epochs.saved = slices.Clone(entries)
+	if l.epochs.saved == nil {
+		l.epochs.saved = []epochEntry{}
+	}
+	return l.epochs.saved
+}
+
+func (l *Log) saveEpochs(entries []epochEntry) error {
+	if entries == nil {
+		return nil
+	}
+	return vfs.WriteFileAtomic(l.o.FS, l.path(epochFile), (&epochCache{entries: entries}).encode())
 }
 
 // RecoveryPoint is the offset that recovery may start from: below it the log

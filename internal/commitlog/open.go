@@ -166,7 +166,9 @@ func (l *Log) load(files []vfs.DirEntry, clean bool, recoveryPoint int64) error 
 	l.setHighWatermark(l.o.HighWatermark)
 	l.firstDirty = first
 	l.lastFlush = l.o.Clock.Now()
+	l.lastCheckpoint = end // the side files are complete
 	if !clean {
+		l.lastCheckpoint = -1
 		// The names that a process made and then died may not be durable.
 		l.dirUnsynced, l.newDir = true, true
 	}
@@ -293,7 +295,7 @@ func (l *Log) loadEpochs(files []vfs.DirEntry) (lost bool, err error) {
 		l.logger.Warn("leader epochs are read from the batches, because their file is damaged", "dir", l.o.Dir, "error", err)
 		return true, nil
 	}
-	l.epochs.entries = entries
+	l.epochs.entries, l.epochs.saved = entries, slices.Clone(entries)
 	return false, nil
 }
 

@@ -314,8 +314,9 @@ func (l *Log) startOver(offset int64) error {
 		return err
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.saveEpochs(l.takeEpochs())
+	epochs := l.takeEpochs()
+	l.mu.Unlock()
+	return l.saveEpochs(epochs)
 }
 
 // Reopen tries to bring an offline log back: it recovers from disk what the
@@ -453,8 +454,13 @@ func (l *Log) finish() error {
 	}
 	a := l.active()
 	l.mu.Lock()
-	a.addTime()
 	epochs := l.takeEpochs()
+	if l.end.Load() == l.lastCheckpoint && epochs == nil {
+		l.mu.Unlock()
+		l.recoveryPoint.Store(l.flushed.Load())
+		return nil // nothing was written since the side files were
+	}
+	a.addTime()
 	l.mu.Unlock()
 	var err error
 	if a.size > 0 {
