@@ -189,9 +189,12 @@ func (s *produceState) appendOne(c *transport.Call, topic *replica.Topic, in pro
 	answer.LogAppendTimeMs = info.LogAppendTime
 	answer.LogStartOffset = info.LogStartOffset
 	s.broker.metrics.produced(info.Bytes)
-	if s.req.Acks != -1 {
+	if s.req.Acks == 0 {
 		return
 	}
+	// acks=1 waits too: for this broker's disk, which with one in-sync replica is what the high watermark follows. So an
+	// acknowledged record can be read at once, as from Kafka's single replica, and it survives a power cut. Once there
+	// are more replicas acks=1 has to wait for the flushed offset instead.
 	index := s.used
 	s.used++
 	s.slots[index] = produceSlot{partition: p, answer: answer}
