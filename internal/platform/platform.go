@@ -102,7 +102,7 @@ func (o *Options) setDefaults() {
 // could not stop cleanly.
 func Run(ctx context.Context, o Options) error {
 	o.setDefaults()
-	tuneMemory()
+	tuneRuntime()
 	static, warnings, err := config.Parse(withDefaults(o.Settings))
 	if err != nil {
 		return err
