@@ -14,6 +14,7 @@ LINT    := $(GO) tool -modfile=tools/go.mod golangci-lint
 BROKER  ?= leat
 CLIENT  ?= all
 FUZZTIME ?= 20s
+SEEDS   ?= 3000
 GO_FILES = git ls-files --cached --others --exclude-standard '*.go'
 
 .PHONY: help demo test check build vet unit arch race lint format generate generate-diff fuzz sim chaos interop bench bench-quick clean
@@ -69,9 +70,10 @@ fuzz:
 	  done; done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
-# Simulated disks and crashes by seed; more of them than `make test` runs.
+# Simulated disks that lose, tear and corrupt what was not flushed: SEEDS histories of each kind, more than `make test` runs.
 sim:
-	$(GO) test -count=1 -timeout 20m ./test/sim/...
+	LEAT_SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 20m ./test/sim/...
+	LEAT_CRASH_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 20m -run TestCrash ./internal/metadata
 
 # kill -9 under load, linearizability through restarts, a full disk. LEAT_CHAOS_SECONDS sets how long each load runs.
 chaos: build
