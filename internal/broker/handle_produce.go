@@ -46,6 +46,9 @@ type produceSlot struct {
 	err       error // set by Committed, read after done
 }
 
+// leaderTimeout is the least that acks=1 waits for this broker's disk.
+const leaderTimeout = 30 * time.Second
+
 // errAcksZero closes the connection of a producer that asked for no answers: it is how Kafka tells it of an error.
 var errAcksZero = errors.New("produce with acks=0 failed")
 
@@ -324,7 +327,11 @@ func (s *produceState) wait(ctx context.Context, c *transport.Call) {
 		return
 	default:
 	}
-	timeout := time.Duration(s.req.TimeoutMillis)*time.Millisecond - s.broker.clock.Now().Sub(c.Received)
+	timeout := time.Duration(s.req.TimeoutMillis) * time.Millisecond
+	if s.req.Acks == 1 {
+		timeout = max(timeout, leaderTimeout) // the request's own is about replicas
+	}
+	timeout -= s.broker.clock.Now().Sub(c.Received)
 	if timeout > 0 {
 		if s.timer == nil {
 			s.timer = s.broker.clock.NewTimer(timeout)

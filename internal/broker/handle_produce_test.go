@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -219,6 +220,22 @@ func TestProducePipelined(t *testing.T) {
 	}
 	if len(got) != n/3 {
 		t.Errorf("%d records", len(got))
+	}
+}
+
+// The timeout is for acks=all: a leader's own disk is waited for.
+func TestProduceTimeout(t *testing.T) {
+	h := startBroker(t)
+	h.createTopic("t", 1)
+	c := h.dial()
+	for acks, want := range map[int16]*kerr.Error{-1: kerr.RequestTimedOut, 1: nil} {
+		req := produceRequest("t", 0, acks, records("x"))
+		req.TimeoutMillis = 0
+		p := ask[*kmsg.ProduceResponse](c, req, 9).Topics[0].Partitions[0]
+		// The flush may be quicker than the look at the clock: then all is well with acks=all too.
+		if err := kerr.ErrorForCode(p.ErrorCode); err != nil && !errors.Is(err, want) || err != nil && want == nil {
+			t.Errorf("acks %d: %v", acks, err)
+		}
 	}
 }
 
