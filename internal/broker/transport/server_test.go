@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"leat.dev/internal/base/vfs"
@@ -502,18 +503,38 @@ func TestSlowConsumerIsDropped(t *testing.T) {
 }
 
 func TestIdleTimeout(t *testing.T) {
-	s := startServer(t, func(o *Options) { o.IdleTimeout = 50 * time.Millisecond })
-	c := s.dial(t)
-	c.want(c.send(echoKey, "x"), "x")
-	c.closed()
+	synctest.Test(t, func(t *testing.T) {
+		h := newFake()
+		s := NewServer(Options{Handler: h})
+		memory := NewMemory("test")
+		if err := s.Serve("MEMORY", memory); err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		dial := func() *client {
+			nc, err := memory.DialContext(t.Context(), "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return &client{t: t, Conn: nc}
+		}
+		c := dial()
+		c.want(c.send(echoKey, "x"), "x")
+		began := time.Now()
+		c.closed()
+		if idle := time.Since(began); idle < 8*time.Minute || idle > 10*time.Minute {
+			t.Errorf("closed after %v", idle)
+		}
 
-	// A request in progress is no idleness, however long it takes.
-	c = s.dial(t)
-	c.send(blockKey, "long")
-	<-s.handler.arrived
-	<-time.After(200 * time.Millisecond)
-	close(s.handler.gate("long"))
-	c.want(1, "opened")
+		// A request in progress is no idleness, however long it takes.
+		c = dial()
+		c.send(blockKey, "long")
+		<-h.arrived
+		time.Sleep(time.Hour)
+		close(h.gate("long"))
+		c.want(1, "opened")
+		c.Close()
+	})
 }
 
 // A frame that stalls half-way holds its memory no longer than the frame timeout.
