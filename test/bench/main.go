@@ -45,8 +45,8 @@ func sizes(quick bool) settings {
 		}
 	}
 	return settings{
-		produceBytes: 2 << 30, produceSeconds: 20, consumeBytes: 4 << 30,
-		latencyRates: []int{100, 1000, 10000}, latencySeconds: 20, partitions: []int{1000, 10000}, starts: 5,
+		produceBytes: 1 << 30, produceSeconds: 12, consumeBytes: 3 << 30,
+		latencyRates: []int{100, 1000, 10000}, latencySeconds: 15, partitions: []int{1000, 10000}, starts: 5,
 	}
 }
 
