@@ -83,9 +83,10 @@ chaos: build
 interop: build
 	$(GO) run ./test/interop -broker $(BROKER) -client $(CLIENT)
 
-# Ours and Apache Kafka in the same run, and the ratios. About twenty minutes; bench-quick takes a few.
+# Ours and Apache Kafka in the same run, and the ratios; as Markdown in bin/benchmarks.md. About twenty minutes on a
+# machine with nothing else to do; bench-quick takes a few.
 bench: build
-	$(GO) run ./test/bench
+	$(GO) run ./test/bench -markdown bin/benchmarks.md
 
 bench-quick: build
 	$(GO) run ./test/bench -quick
