@@ -87,18 +87,28 @@ func main() {
 func run(ctx context.Context, argv []string) error {
 	flags := flag.NewFlagSet(argv[0], flag.ExitOnError)
 	quick := flags.Bool("quick", false, "a couple of minutes, for CI: shows that it works, figures are rough")
-	only := flags.String("only", "", "measurements, of: startup,throughput,latency,java,partitions")
+	only := flags.String("only", "", "measurements, of: floor,startup,throughput,latency,java,partitions")
 	which := flags.String("systems", "", "systems, of: leat-commit,leat-os,kafka,kafka-flush")
 	dir := flags.String("dir", "", "where brokers keep their data; the disk under it is measured too")
+	floor := flags.String("floor", "", "serve one connection of the floor's measurement: receive or send (used by this program)")
 	markdown := flags.String("markdown", "", "write the table to this file as well")
 	if err := flags.Parse(argv[1:]); err != nil {
 		return err
+	}
+	if *floor != "" {
+		return serveFloor(*floor, *dir)
 	}
 	b := &bench{settings: sizes(*quick), table: newTable()}
 	b.dir = *dir
 	chosen, err := available(ctx, pick(*which))
 	if err != nil {
 		return err
+	}
+	if *only == "" || slices.Contains(strings.Split(*only, ","), "floor") {
+		fmt.Println("-- floor")
+		if err := floorRows(ctx, b); err != nil {
+			return fmt.Errorf("floor: %w", err)
+		}
 	}
 	for _, m := range measurements {
 		if *only != "" && !slices.Contains(strings.Split(*only, ","), m.name) {

@@ -34,6 +34,7 @@ type row struct {
 type table struct {
 	rows   []*row
 	groups []string
+	notes  []string
 }
 
 func newTable() *table { return &table{} }
@@ -118,12 +119,18 @@ func (t *table) text(w io.Writer) error {
 			}
 		}
 	}
+	for _, n := range t.notes {
+		fmt.Fprintln(tw, n)
+	}
 	fmt.Fprintln(tw, "Ratios are above 1 where ours is better.")
 	return tw.Flush()
 }
 
 func (t *table) markdown(w io.Writer, command string) {
 	fmt.Fprintf(w, "Run %s on %s, with `%s`. Ratios are above 1 where ours is better.\n", time.Now().UTC().Format("2006-01-02"), machine(), command)
+	for _, n := range t.notes {
+		fmt.Fprintf(w, "\n%s\n", n)
+	}
 	for _, g := range t.groups {
 		fmt.Fprintf(w, "\n### %s\n\n", g)
 		head := header()
