@@ -45,7 +45,7 @@ func (b *Broker) openStorage(ctx context.Context) error {
 	}
 	b.dir, err = logdir.Open(logdir.Options{
 		FS: b.opts.FS, Clock: b.clock, Logger: b.log, Path: b.opts.Path,
-		NodeID: b.nodeID, ClusterID: clusterID, Settings: b.logSettings(),
+		NodeID: b.nodeID, ClusterID: clusterID, Settings: b.logSettings(), Random: b.opts.Random,
 		// The topics' own settings are known once the metadata is, and are set then.
 		ConfigFor: func(topic string, _ int32) commitlog.Config {
 			if topic == metadata.LogTopic {

@@ -81,7 +81,10 @@ func TestConcurrentUse(t *testing.T) {
 			return err
 		})
 	}
-	loop(func() error { _, _, err := l.OffsetForTimestamp(time.Now().UnixMilli()-50, ReadCommittedHW); return err })
+	loop(func() error {
+		_, _, err := l.OffsetForTimestamp(time.Now().UnixMilli()-50, ReadCommittedHW)
+		return err
+	})
 	loop(func() error { _, _, err := l.MaxTimestamp(); return err })
 	loop(func() error { _, err := l.Checkpoint(); return err })
 	loop(func() error { _, err := l.ApplyRetention(); return err })

@@ -82,14 +82,7 @@ func (l *Log) openMetadata(files []vfs.DirEntry) error {
 	if l.topicID == ([16]byte{}) {
 		return nil
 	}
-	f, err := l.o.FS.Create(l.path(partitionMetadataFile))
-	if err == nil {
-		_, err = f.WriteAt(encodePartitionMetadata(l.topicID), 0)
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-	}
-	if err != nil {
+	if err := l.writeFile(partitionMetadataFile, encodePartitionMetadata(l.topicID)); err != nil {
 		return &StorageError{"write " + partitionMetadataFile, err}
 	}
 	l.newDir = true

@@ -31,6 +31,7 @@ type recovery struct {
 	cut       *segment            // is truncated to its size
 	reindexed []*segment          // their indexes are written anew
 	aborts    map[*segment][]byte // their transaction indexes too
+	retaken   map[int64][]byte    // snapshots at the starts of segments, by offset
 }
 
 func (r *recovery) run() error {
@@ -329,6 +330,12 @@ func (r *recovery) check(s *segment, pos int64) error {
 	if pos == 0 {
 		resetForScan(s)
 	}
+	if s != l.segments[r.unchecked] {
+		if r.retaken == nil {
+			r.retaken = make(map[int64][]byte)
+		}
+		r.retaken[s.base] = encodeSnapshot(l.producers.snapshot())
+	}
 	s.size, s.next, s.unsynced = pos, max(s.base, r.next), true
 	aborted, err := r.keptAborts(s)
 	if err != nil {
@@ -446,6 +453,12 @@ func (r *recovery) apply() error {
 				return fail(err)
 			}
 		}
+	}
+	for at, data := range r.retaken {
+		if err := l.writeFile(baseName(at)+snapshotSuffix, data); err != nil {
+			return fail(err)
+		}
+		l.snapshotAt = max(l.snapshotAt, at)
 	}
 	l.active().next = r.next
 	return nil

@@ -262,15 +262,7 @@ func (l *Log) writeSnapshot(offset int64, loose bool) error {
 		}
 		return nil
 	}
-	f, err := l.o.FS.Create(l.path(baseName(offset) + snapshotSuffix))
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteAt(encodeSnapshot(l.producers.snapshot()), 0)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
+	if err := l.writeFile(baseName(offset)+snapshotSuffix, encodeSnapshot(l.producers.snapshot())); err != nil {
 		return err
 	}
 	if old := l.looseSnapshot; old >= 0 && old != offset {
@@ -283,6 +275,19 @@ func (l *Log) writeSnapshot(offset int64, loose bool) error {
 		l.looseSnapshot = offset
 	}
 	return nil
+}
+
+// writeFile replaces a file in the partition's directory, not durably.
+func (l *Log) writeFile(name string, data []byte) error {
+	f, err := l.o.FS.Create(l.path(name))
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, 0)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }
 
 // removeSnapshots deletes the snapshot files that lie in [from, to).

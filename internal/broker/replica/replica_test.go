@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -57,7 +58,7 @@ func newFixture(t *testing.T, flushOnCommit bool) *fixture {
 	settings := logdir.DefaultSettings()
 	settings.CleanerEnabled = false
 	f.dir, err = logdir.Open(logdir.Options{
-		FS: f.fault, Clock: f.clock, Logger: log, Path: "/log", NodeID: 1, ClusterID: "c", Settings: settings,
+		FS: f.fault, Clock: f.clock, Logger: log, Random: rand.NewChaCha8([32]byte{1}), Path: "/log", NodeID: 1, ClusterID: "c", Settings: settings,
 		ConfigFor:     func(string, int32) commitlog.Config { return commitlog.DefaultConfig() },
 		OnStateChange: func(tp logdir.TopicPartition, err error) { f.StateChanged(tp, err) },
 	})

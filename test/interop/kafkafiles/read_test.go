@@ -2,6 +2,7 @@ package kafkafiles
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"maps"
 	"os"
@@ -37,7 +38,7 @@ func TestWeOpenKafkas(t *testing.T) {
 			k := startKafka(t)
 			want := k.writeTopics()
 			k.stop(sig)
-			d, err := logdir.Open(logdir.Options{FS: vfs.OS, Clock: clock.System, Path: k.data, NodeID: 1})
+			d, err := logdir.Open(logdir.Options{FS: vfs.OS, Clock: clock.System, Random: rand.Reader, Path: k.data, NodeID: 1})
 			if err != nil {
 				t.Fatal(err)
 			}
