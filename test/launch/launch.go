@@ -243,7 +243,7 @@ func leatBinary() (string, error) {
 		bin = filepath.Join(root, "bin", "leat")
 	}
 	if _, err := os.Stat(bin); err != nil {
-		return "", fmt.Errorf("%w: %w (run `make build`, or set LEAT)", ErrUnavailable, err)
+		return "", fmt.Errorf("our program: %w (run `make build`, or set LEAT)", err)
 	}
 	return filepath.Abs(bin)
 }
