@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -287,6 +288,40 @@ func TestStorageErrorAndBack(t *testing.T) {
 		return resp.Topics[0].Partitions[0].ErrorCode == 0
 	})
 	if got := c.consume("t", 0, 0); got[0] != "before" || got[len(got)-1] != "after" {
+		t.Errorf("read %q", got)
+	}
+}
+
+// A partition that cannot be opened when the broker starts keeps nothing else from being served, and is served itself
+// once it can be.
+func TestUnreadableAtStart(t *testing.T) {
+	fault := vfs.NewFault(vfs.NewMem(1))
+	h := startOn(t, fault, "/log")
+	h.createTopic("t", 1)
+	h.createTopic("other", 1)
+	c := h.dial()
+	c.produce("t", 0, records("before"))
+	c.produce("other", 0, records("before"))
+	h.stop()
+	fault.Set(func(op vfs.Op, name string) error {
+		if strings.Contains(name, "/t-0") {
+			return syscall.EIO
+		}
+		return nil
+	})
+	h.open()
+	c = h.dial()
+	resp := ask[*kmsg.ProduceResponse](c, produceRequest("t", 0, -1, records("lost")), 9)
+	if code := resp.Topics[0].Partitions[0].ErrorCode; code != kerr.KafkaStorageError.Code && code != kerr.NotLeaderForPartition.Code {
+		t.Fatalf("error %d", code)
+	}
+	c.produce("other", 0, records("after"))
+	fault.Set(nil)
+	waitFor(t, func() bool {
+		resp := ask[*kmsg.ProduceResponse](c, produceRequest("t", 0, -1, records("after")), 9)
+		return resp.Topics[0].Partitions[0].ErrorCode == 0
+	})
+	if got := c.consume("t", 0, 0); !slices.Equal(got, []string{"before", "after"}) {
 		t.Errorf("read %q", got)
 	}
 }

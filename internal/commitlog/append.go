@@ -177,6 +177,9 @@ func (l *Log) write(b batch.Batch, h *batch.Header, c *Config, isMarker bool, ma
 	if err != nil {
 		return l.fail("open segment", err)
 	}
+	if s.size == 0 && !s.reserved {
+		s.reserve(f.file, c)
+	}
 	_, err = f.file.WriteAt(b, s.size)
 	f.release()
 	if err != nil {
@@ -302,6 +305,9 @@ func (l *Log) roll(base int64) error {
 	old.addTime()
 	l.mu.Unlock()
 	if err := old.saveIndexes(); err != nil {
+		return err
+	}
+	if err := old.trim(); err != nil {
 		return err
 	}
 	if err := l.writeSnapshot(base, false); err != nil {

@@ -462,8 +462,8 @@ func (l *Log) finish() error {
 	}
 	a.addTime()
 	l.mu.Unlock()
-	var err error
-	if a.size > 0 {
+	err := a.trim()
+	if err == nil && a.size > 0 {
 		err = a.saveIndexes()
 	}
 	if err == nil && (l.end.Load() > l.segments[0].base || l.looseSnapshot >= 0) {

@@ -76,6 +76,7 @@ func Resolve(topic map[string]string, dynamic Dynamic, static *Static) commitlog
 		SegmentJitter: commitlog.Millis(r.num("segment.jitter.ms")),
 		IndexBytes:    int32(r.num("segment.index.bytes")),
 		IndexInterval: int32(r.num("index.interval.bytes")),
+		Preallocate:   r.value("preallocate").text == "true",
 
 		RetentionAge:    commitlog.Millis(r.num("retention.ms")),
 		RetentionBytes:  r.num("retention.bytes"),

@@ -60,7 +60,7 @@ var topicDefs = index(
 	Def{Name: "min.insync.replicas", Type: Int, Default: "1", check: atLeast(1), synonyms: []string{"min.insync.replicas"},
 		Doc: "How many replicas must be in sync for a write with acks=all to be accepted; the replication factor bounds it."},
 	Def{Name: "preallocate", Type: Boolean, Default: "false", synonyms: []string{"log.preallocate"},
-		Doc: "Accepted for compatibility: segments are never preallocated here."},
+		Doc: "Whether the disk blocks of a whole segment are reserved when it is started, where the file system can do that."},
 	Def{Name: "remote.log.copy.disable", Type: Boolean, Default: "false",
 		Doc: "Whether copying to remote storage is stopped. Without remote storage it has no effect."},
 	Def{Name: "remote.log.delete.on.disable", Type: Boolean, Default: "false",
