@@ -136,7 +136,10 @@ func (l *Log) AppendFollower(b []byte) (AppendInfo, error) {
 		}
 		next = h.NextOffset()
 	}
-	for one := range batch.Split(b) {
+	for one, err := range batch.Split(b) {
+		if err != nil {
+			return AppendInfo{}, refuse(kerr.CorruptMessage, "%v", err)
+		}
 		h := one.Header()
 		var marker batch.EndTxn
 		var isMarker bool

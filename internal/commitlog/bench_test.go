@@ -36,7 +36,7 @@ func BenchmarkAppend(b *testing.B) {
 			c := l.Config()
 			c.MaxMessageBytes = 2 << 20
 			l.SetConfig(c)
-			n := int32(one.Header().Count)
+			n := one.Header().Count
 			fresh := bytes.Clone(one)
 			b.SetBytes(int64(len(one)))
 			b.ReportAllocs()

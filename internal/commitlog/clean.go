@@ -339,7 +339,7 @@ func (c *cleaner) batches(s *segment, pos int64, each func(batch.Batch, *batch.H
 			}
 			continue
 		}
-		if err := each(batch.Batch(b[:need:need]), &h); err == io.EOF {
+		if err := each(batch.Batch(b[:need:need]), &h); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"errors"
 	"math"
 	"path/filepath"
 	"slices"
@@ -151,12 +152,12 @@ func (l *Log) syncSegment(s *segment, closed bool) error {
 	s.unsynced, s.txnsUnsynced = false, false
 	l.mu.Unlock()
 	if log {
-		if err := syncLazy(&s.log); err != nil && err != errGone {
+		if err := syncLazy(&s.log); err != nil && !errors.Is(err, errGone) {
 			return err
 		}
 	}
 	if txns {
-		if err := syncLazy(&s.txns); err != nil && err != errGone {
+		if err := syncLazy(&s.txns); err != nil && !errors.Is(err, errGone) {
 			return err
 		}
 	}
@@ -164,7 +165,7 @@ func (l *Log) syncSegment(s *segment, closed bool) error {
 		return nil
 	}
 	for _, x := range []*sideIndex{&s.offsets, &s.times} {
-		if err := x.sync(); err != nil && err != errGone {
+		if err := x.sync(); err != nil && !errors.Is(err, errGone) {
 			return err
 		}
 	}

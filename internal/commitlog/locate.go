@@ -2,6 +2,7 @@ package commitlog
 
 import (
 	"encoding/binary"
+	"errors"
 
 	"leat.dev/internal/base/vfs"
 	"leat.dev/internal/wire/batch"
@@ -42,7 +43,7 @@ func locateIn(f vfs.File, base int64, view indexView, limit, offset int64) (plac
 	e := getOffsetEntry(b[:])
 	if e.pos >= 0 && int64(e.pos) < limit {
 		p, err := walkTo(f, int64(e.pos), limit, offset, base+int64(e.rel))
-		if _, bad := err.(*badBatch); !bad {
+		if !errors.As(err, new(*badBatch)) {
 			return p, err
 		}
 	}

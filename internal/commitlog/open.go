@@ -301,4 +301,4 @@ func (l *Log) releaseFiles() {
 }
 
 // isEnd tells whether a scan ended at the end of the data.
-func isEnd(err error) bool { return err == io.EOF }
+func isEnd(err error) bool { return errors.Is(err, io.EOF) }
