@@ -31,6 +31,9 @@ type fetchPartition struct {
 	maxBytes         int32
 }
 
+// maxFetchPartitions bounds what a Fetch request may name, as the other requests' elements are bounded.
+const maxFetchPartitions = 1 << 18
+
 var errFetchShape = errors.New("fields do not fit the request")
 
 func (q *fetchRequest) decode(body []byte, version int16) error {
@@ -92,7 +95,7 @@ func (q *fetchRequest) topics(r *field.Reader, version int16) {
 			}
 			p.maxBytes = r.Int32()
 			r.EndStruct()
-			if r.Bad {
+			if r.Bad = r.Bad || len(q.partitions) == maxFetchPartitions; r.Bad {
 				return
 			}
 			q.partitions = append(q.partitions, p)
@@ -114,7 +117,7 @@ func (q *fetchRequest) forget(r *field.Reader, version int16) {
 		}
 		for range r.ArrayLen(4) {
 			p.index = r.Int32()
-			if r.Bad {
+			if r.Bad = r.Bad || len(q.forgotten) == maxFetchPartitions; r.Bad {
 				return
 			}
 			q.forgotten = append(q.forgotten, p)

@@ -54,6 +54,7 @@ const (
 	modPKCS12      = "software.sslmate.com/src/go-pkcs12"
 	modKerberos    = "github.com/jcmturner/gokrb5/v8"
 	modKerberosASN = "github.com/jcmturner/gofork"
+	modXXH3        = "github.com/zeebo/xxh3"
 	modRapid       = "pgregory.net/rapid"
 	modPorcupine   = "github.com/anishathalye/porcupine"
 )
@@ -79,7 +80,7 @@ var rooms = []room{
 		why: "the cluster's metadata and its controller. The broker listens to the image; metadata never calls the broker.",
 	},
 	{
-		path: coord, imports: []string{base, wire, metadata}, modules: []string{modFranz, modKmsg},
+		path: coord, imports: []string{base, wire, metadata}, modules: []string{modFranz, modKmsg, modXXH3},
 		why: "coordinators are state machines without I/O: request in, records and replies out. Logs, networks and goroutines belong to the shell in internal/broker.",
 	},
 	{
@@ -131,7 +132,7 @@ var rooms = []room{
 		why: "foreign clients judge the broker from outside; importing its inside would let it judge itself.",
 	},
 	{
-		path: "test/interop/kafkafiles", imports: []string{base, wire, commitlog, coord, launch}, modules: []string{modFranz, modKmsg},
+		path: "test/interop/kafkafiles", imports: []string{base, wire, commitlog, metadata, coord, launch}, modules: []string{modFranz, modKmsg},
 		why: "Apache Kafka's tools on our files and the other way round: the log alone, no broker.",
 	},
 	{

@@ -288,19 +288,24 @@ func (m *Manager) retryNow() {
 		return
 	}
 	for p := range m.missing {
-		t := m.image.Topic(p.topic.Name)
-		if t == nil || t.ID != p.topic.ID || int(p.index) >= len(t.Partitions) {
-			delete(m.missing, p)
-			continue
-		}
-		s := m.opts.Settings(m.image, t.Name)
-		if err := m.open(p, s.Log); err != nil {
-			continue
-		}
-		delete(m.missing, p)
-		// As if it were new: the role is taken with the log in place.
-		p.role.Store(&role{leader: metadata.NoLeader, epoch: -1})
-		m.takeRole(change{p: p, settings: s, next: &t.Partitions[p.index], created: true})
+		m.adopt(p)
 	}
 	m.scheduleRetry()
+}
+
+// adopt gives a partition without a log the one that may be had by now. applyMu is held.
+func (m *Manager) adopt(p *Partition) {
+	t := m.image.Topic(p.topic.Name)
+	if t == nil || t.ID != p.topic.ID || int(p.index) >= len(t.Partitions) {
+		delete(m.missing, p)
+		return
+	}
+	s := m.opts.Settings(m.image, t.Name)
+	if err := m.open(p, s.Log); err != nil {
+		return
+	}
+	delete(m.missing, p)
+	// As if it were new: the role is taken with the log in place.
+	p.role.Store(&role{leader: metadata.NoLeader, epoch: -1})
+	m.takeRole(change{p: p, settings: s, next: &t.Partitions[p.index], created: true})
 }
