@@ -131,9 +131,23 @@ func (m *Manager) open(p *Partition, cfg commitlog.Config) error {
 		}
 	} else {
 		log.SetConfig(cfg)
+		m.flushRecovered(p, log)
 	}
 	p.log.Store(log)
 	return nil
+}
+
+// flushRecovered makes durable what a crash left above the offset that is known to be. It may have been acknowledged and
+// read before the crash: were the partition served first, its high watermark would go back for a moment, and records
+// that everybody has seen would be gone until the first flush. An error is not the end: recovered asks for a flush again,
+// and that one takes the partition offline.
+func (m *Manager) flushRecovered(p *Partition, log *commitlog.Log) {
+	if !m.opts.FlushOnCommit || log.FlushedOffset() >= log.EndOffset() {
+		return
+	}
+	if _, err := log.Flush(); err != nil {
+		m.opts.Logger.Warn("what was recovered could not be flushed", "topic", p.topic.Name, "partition", p.index, "err", err)
+	}
 }
 
 // takeRole makes the partition's role that of the metadata and tells OnRole of a change of leadership.
