@@ -204,7 +204,7 @@ func TestFindCoordinator(t *testing.T) {
 			}
 		}
 	}
-	for keyType := int8(1); keyType <= 3; keyType++ {
+	for keyType := int8(2); keyType <= 3; keyType++ {
 		req := kmsg.NewPtrFindCoordinatorRequest()
 		req.CoordinatorType, req.CoordinatorKeys = keyType, []string{"x"}
 		got := ask[*kmsg.FindCoordinatorResponse](c.conn, req, 6).Coordinators[0]

@@ -147,7 +147,7 @@ func startSecureOn(t *testing.T, fsys vfs.FS, settings ...string) *secure {
 		s.addrs[p] = l.Addr().String()
 		listeners = append(listeners, Listener{Name: p.String(), Protocol: p, Listener: l, AdvertisedHost: "127.0.0.1", AdvertisedPort: l.Addr().(*net.TCPAddr).Port})
 	}
-	s.Broker, err = Open(t.Context(), Options{FS: fsys, Clock: clock.System, Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelError})), Path: "/log", Config: static, Listeners: listeners})
+	s.Broker, err = Open(t.Context(), Options{FS: fsys, Clock: clock.System, Random: rand.Reader, Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelError})), Path: "/log", Config: static, Listeners: listeners})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -207,13 +207,13 @@ func TestPortInUse(t *testing.T) {
 
 func TestListenerSettings(t *testing.T) {
 	bad := map[string]map[string]string{
-		"not NAME://host:port":      {"listeners": "PLAINTEXT://nowhere"},
-		"no port between":           {"listeners": "PLAINTEXT://127.0.0.1:99999"},
-		"stands twice":              {"listeners": "PLAINTEXT://127.0.0.1:0,PLAINTEXT://127.0.0.2:0"},
-		"security is not available": {"listeners": "SASL_SSL://127.0.0.1:0"},
-		"clients cannot connect":    {"listeners": "PLAINTEXT://127.0.0.1:0", "advertised.listeners": "PLAINTEXT://0.0.0.0:9092"},
-		"which listeners does not":  {"listeners": "PLAINTEXT://127.0.0.1:0", "advertised.listeners": "OTHER://h:9092"},
-		"nosuch.setting":            {"nosuch.setting": "1"},
+		"not NAME://host:port":     {"listeners": "PLAINTEXT://nowhere"},
+		"no port between":          {"listeners": "PLAINTEXT://127.0.0.1:99999"},
+		"stands twice":             {"listeners": "PLAINTEXT://127.0.0.1:0,PLAINTEXT://127.0.0.2:0"},
+		"Krb5LoginModule":          {"listeners": "SASL_SSL://127.0.0.1:0"},
+		"clients cannot connect":   {"listeners": "PLAINTEXT://127.0.0.1:0", "advertised.listeners": "PLAINTEXT://0.0.0.0:9092"},
+		"which listeners does not": {"listeners": "PLAINTEXT://127.0.0.1:0", "advertised.listeners": "OTHER://h:9092"},
+		"nosuch.setting":           {"nosuch.setting": "1"},
 	}
 	for want, settings := range bad {
 		// A platform that runs although it should not is stopped by the context.

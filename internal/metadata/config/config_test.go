@@ -149,17 +149,15 @@ func TestCheckTopic(t *testing.T) {
 
 func TestParseRefusals(t *testing.T) {
 	for setting, want := range map[string]string{
-		"log.retention.m=1":                        "did you mean log.retention.ms?",
-		"num.partition=1":                          "did you mean num.partitions?",
-		"completely.else.where=1":                  "unknown setting completely.else.where",
-		"retention.ms=1":                           "retention.ms is a topic's setting; for the whole broker it is called log.retention.ms",
-		"num.partitions=0":                         "Invalid value 0 for configuration num.partitions: Value must be at least 1",
-		"zookeeper.connect=h":                      "zookeeper.connect is gone since Kafka 4",
-		"ssl.keystore.location=/k":                 "ssl.keystore.location cannot be set: there is no TLS yet",
-		"authorizer.class.name=A":                  "authorizer.class.name cannot be set",
-		"listener.name.x.ssl.keystore.location=/k": "there is no TLS",
-		"log.flush=never":                          "String must be one of: commit, os",
-		"max.connections.per.ip.overrides=h:3":     "h is not an IP address",
+		"log.retention.m=1":                    "did you mean log.retention.ms?",
+		"num.partition=1":                      "did you mean num.partitions?",
+		"completely.else.where=1":              "unknown setting completely.else.where",
+		"retention.ms=1":                       "retention.ms is a topic's setting; for the whole broker it is called log.retention.ms",
+		"num.partitions=0":                     "Invalid value 0 for configuration num.partitions: Value must be at least 1",
+		"zookeeper.connect=h":                  "zookeeper.connect is gone since Kafka 4",
+		"authorizer.class.name=A":              "String must be one of: , org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+		"log.flush=never":                      "String must be one of: commit, os",
+		"max.connections.per.ip.overrides=h:3": "h is not an IP address",
 	} {
 		name, value, err := ParseSet(setting)
 		if err != nil {
