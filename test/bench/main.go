@@ -63,6 +63,7 @@ var measurements = []measurement{
 	{"throughput", true, throughput},
 	{"latency", true, latency},
 	{"java", false, javaPerf},
+	{"transactions", true, transactions},
 	{"partitions", false, manyPartitions},
 }
 
@@ -84,7 +85,7 @@ func main() {
 func run(ctx context.Context, argv []string) error {
 	flags := flag.NewFlagSet(argv[0], flag.ExitOnError)
 	quick := flags.Bool("quick", false, "a couple of minutes, for CI: shows that it works, figures are rough")
-	only := flags.String("only", "", "measurements, of: startup,throughput,latency,java,partitions")
+	only := flags.String("only", "", "measurements, of: startup,throughput,latency,java,transactions,partitions")
 	which := flags.String("systems", "", "systems, of: leat-commit,leat-os,kafka,kafka-flush")
 	dir := flags.String("dir", "", "where brokers keep their data; the disk under it is measured too")
 	markdown := flags.String("markdown", "", "write the table to this file as well")
