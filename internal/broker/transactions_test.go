@@ -379,7 +379,11 @@ func (b *txnBench) fetchOffset(group, topic string, stable bool) (int64, int16) 
 	t.Topic, t.Partitions = topic, []int32{0}
 	g.Topics = append(g.Topics, t)
 	req.Groups = append(req.Groups, g)
-	p := ask[*kmsg.OffsetFetchResponse](b.dial(), req, 8).Groups[0].Topics[0].Partitions[0]
+	got := ask[*kmsg.OffsetFetchResponse](b.dial(), req, 8).Groups[0]
+	if got.ErrorCode != 0 { // loading, after a restart
+		return -1, got.ErrorCode
+	}
+	p := got.Topics[0].Partitions[0]
 	return p.Offset, p.ErrorCode
 }
 

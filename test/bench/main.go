@@ -66,6 +66,7 @@ var measurements = []measurement{
 	{"throughput", each, throughput},
 	{"latency", each, latency},
 	{"java", eachInFull, javaPerf},
+	{"transactions", each, transactions},
 	{"partitions", onlyDefaults, manyPartitions},
 }
 
@@ -87,7 +88,7 @@ func main() {
 func run(ctx context.Context, argv []string) error {
 	flags := flag.NewFlagSet(argv[0], flag.ExitOnError)
 	quick := flags.Bool("quick", false, "a couple of minutes, for CI: shows that it works, figures are rough")
-	only := flags.String("only", "", "measurements, of: floor,startup,throughput,latency,java,partitions")
+	only := flags.String("only", "", "measurements, of: floor,startup,throughput,latency,java,transactions,partitions")
 	which := flags.String("systems", "", "systems, of: leat-commit,leat-os,kafka,kafka-flush")
 	dir := flags.String("dir", "", "where brokers keep their data; the disk under it is measured too")
 	floor := flags.String("floor", "", "serve one connection of the floor's measurement: receive or send (used by this program)")

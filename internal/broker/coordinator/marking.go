@@ -1,6 +1,8 @@
 package coordinator
 
 import (
+	"context"
+	"log/slog"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -22,7 +24,11 @@ func (t *Txns) send(epoch int32, message any, tell func(txn.Event)) {
 	for _, tp := range m.Partitions {
 		t.o.Mark(tp, m.Producer, m.End, func(err *kerr.Error) {
 			if err != nil {
-				t.o.Logger.Warn("a transaction marker could not be written", "transactional_id", m.TransactionalID,
+				level := slog.LevelDebug // it is tried again, and the partition has said what it lacks
+				if err == kerr.TransactionCoordinatorFenced {
+					level = slog.LevelWarn
+				}
+				t.o.Logger.Log(context.Background(), level, "a transaction marker could not be written", "transactional_id", m.TransactionalID,
 					"producer_id", m.Producer.ID, "topic", tp.Topic, "partition", tp.Partition, "err", err)
 			}
 			r.note(tp, err)

@@ -299,30 +299,23 @@ func (g *consumer) validateOffsetDelete() *kerr.Error { return nil }
 
 func (g *consumer) retentionBase(o *offset) (ms int64, ok bool) { return o.value.CommitTimestamp, true }
 
-// preferredAssignor is the one that most members ask for; a tie goes to the first
-// by name, and nothing asked for is "".
-func (g *consumer) preferredAssignor() string {
+// assignorOf is the assignor in force: the one that most members ask for, on a tie
+// the first of them as they are set; if nobody asks, the first that is set. What
+// has been taken out of the settings since has no votes.
+func (s *Shard) assignorOf(g *consumer) string {
 	votes := map[string]int{}
 	for _, m := range g.members {
 		if m.Assignor != nil {
 			votes[*m.Assignor]++
 		}
 	}
-	best := ""
-	for _, name := range sortedKeys(votes) {
+	best := s.settings.Consumer.Assignors[0]
+	for _, name := range s.settings.Consumer.Assignors {
 		if votes[name] > votes[best] {
 			best = name
 		}
 	}
 	return best
-}
-
-// assignorOf is the assignor in force.
-func (s *Shard) assignorOf(g *consumer) string {
-	if name := g.preferredAssignor(); name != "" {
-		return name
-	}
-	return s.settings.Consumer.Assignors[0]
 }
 
 // joinNames is for messages.

@@ -132,6 +132,15 @@ func (s *Shard) admitClassic(g *consumer, j *joining) (*admission, *kmsg.JoinGro
 	return a, nil, nil
 }
 
+// first is the protocol that the member was answered with: of those it offers the
+// one it likes best, since nobody runs an assignor.
+func (c *ClassicMemberValue) first() ClassicProtocol {
+	if len(c.Protocols) == 0 {
+		return ClassicProtocol{}
+	}
+	return c.Protocols[0]
+}
+
 // findClassic finds who joins, or prepares a new member.
 func (a *admission) findClassic(id string, req *kmsg.JoinGroupRequest) *kerr.Error {
 	g := a.group
@@ -207,7 +216,7 @@ func (s *Shard) syncConsumer(g *consumer, ev SyncGroup) {
 	r := kmsg.NewPtrSyncGroupResponse()
 	r.Version = ev.Req.Version
 	r.ProtocolType, r.Protocol = ev.Req.ProtocolType, ev.Req.Protocol
-	r.MemberAssignment = s.encodeAssignment(m.current.Assigned.partitions(), m.Classic.Protocols[0].Metadata)
+	r.MemberAssignment = s.encodeAssignment(m.current.Assigned.partitions(), m.Classic.first().Metadata)
 	s.reply(ev.ID, r)
 }
 
@@ -217,7 +226,7 @@ func (s *Shard) checkConsumerSync(g *consumer, req *kmsg.SyncGroupRequest) (*con
 		return nil, err
 	}
 	if req.ProtocolType != nil && *req.ProtocolType != consumerProtocol ||
-		req.Protocol != nil && *req.Protocol != m.Classic.Protocols[0].Name {
+		req.Protocol != nil && *req.Protocol != m.Classic.first().Name {
 		return nil, kerr.InconsistentGroupProtocol
 	}
 	if g.assignmentEpoch > m.current.Epoch && m.state() != memberUnrevoked {

@@ -24,6 +24,8 @@ func FuzzDecodeKey(f *testing.F) {
 			again = encodeOffsetKey(k)
 		case GroupKey:
 			again = encodeGroupKey(k.Group)
+		case ConsumerKey:
+			again = encodeConsumerKey(k)
 		default:
 			return
 		}
@@ -95,6 +97,9 @@ func FuzzSubscriptionTopics(f *testing.F) {
 func FuzzReplay(f *testing.F) {
 	f.Add(encodeGroupKey("g"), groupValues[3].bytes, int64(-1), false)
 	f.Add(encodeOffsetKey(OffsetKey{"g", "t", 1}), offsetValues[4].bytes, int64(7), true)
+	for i, typ := range []int16{keyConsumerGroup, keyConsumerGroup, keyConsumerMember, keyConsumerMember, keyTargetMetadata, keyTargetAssignment, keyCurrentAssignment, keyRegularExpression} {
+		f.Add(encodeConsumerKey(ConsumerKey{typ, "g", "m1"}), consumerRecords[i].bytes, int64(-1), false)
+	}
 	f.Fuzz(func(t *testing.T, key, value []byte, pid int64, marker bool) {
 		w := newWorld(t)
 		w.log = append(w.log,
@@ -110,7 +115,16 @@ func FuzzReplay(f *testing.F) {
 		w.do(parseCommand("list"))
 		w.do(parseCommand("fetch g"))
 		w.do(parseCommand("describe g"))
+		w.do(parseCommand("sync g m1 gen=0"))
+		w.do(parseCommand("sync g m1 gen=3"))
+		w.do(parseCommand("heartbeat g m1 gen=3"))
 		w.do(parseCommand("join g v=3 client=a"))
+		w.do(parseCommand("beat g m1 epoch=3 owned=t:0"))
+		w.do(parseCommand("beat g m1 regex=t"))
+		w.do(parseCommand("beat g m2 instance=i1"))
+		w.do(parseCommand("advance 50s"))
+		w.do(parseCommand("describe-consumer g"))
+		w.do(parseCommand("leave g m1"))
 		w.step(Tick{})
 		w.do(parseCommand("delete g"))
 	})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -183,4 +184,39 @@ func reencode(r Record) []byte {
 		return EncodeRegex(v)
 	}
 	return nil
+}
+
+// TestLiveHash compares our hash of subscribed topics with what the broker writes.
+func TestLiveHash(t *testing.T) {
+	addr := os.Getenv("LEAT_GROUPS_BROKER")
+	if addr == "" {
+		t.Skip("LEAT_GROUPS_BROKER is not set: no broker to compare with")
+	}
+	createOffsetsTopic(t, addr)
+	table := fetchTopics(t, addr)
+	var offsets offsetsReader
+	offsets.next = logEnd(t, addr)
+	req := parseCommand("beat hash.x m names=u+t+missing").request().(*kmsg.ConsumerGroupHeartbeatRequest)
+	req.Group += fmt.Sprint(time.Now().UnixNano())
+	if _, err := roundTrip(addr, "c", req); err != nil {
+		t.Fatal(err)
+	}
+	cluster := newFakeCluster()
+	for _, name := range []string{"t", "u"} {
+		cluster.topics[name] = TopicInfo{ID: table.byName[name], Partitions: 4}
+	}
+	s := New(DefaultSettings(), nil)
+	s.cluster = cluster
+	want := s.subscriptionHash([]string{"missing", "t", "u"})
+	for _, r := range offsets.read(t, addr) {
+		if k, _ := DecodeKey(r.Key); k == (ConsumerKey{Type: keyConsumerGroup, Group: req.Group}) && r.Value != nil {
+			v, err := DecodeConsumerGroup(r.Value)
+			if err != nil || v.Hash != want {
+				t.Errorf("the broker wrote %d, ours is %d (%v)", v.Hash, want, err)
+			}
+			t.Logf("t is %x, u is %x: hash %d", cluster.topics["t"].ID, cluster.topics["u"].ID, v.Hash)
+			return
+		}
+	}
+	t.Error("no group record written")
 }

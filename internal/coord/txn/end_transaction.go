@@ -81,7 +81,7 @@ type decision struct {
 	empty bool // no partition was added
 }
 
-// decideFor decides for a client and returns the producer it goes on with.
+// decideFor decides and returns the producer that the client goes on with.
 func (s *Shard) decideFor(t *transaction, d decision) (Producer, *kerr.Error) {
 	nextID := noID
 	if d.version >= 2 && exhausted(t.producer.Epoch) {

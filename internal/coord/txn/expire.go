@@ -3,12 +3,13 @@ package txn
 import "time"
 
 // onAbortCheck aborts the transactions that are open longer than their producer
-// said they would be.
+// said they would be. One that needs a producer id while there is none waits for
+// the next check.
 func (s *Shard) onAbortCheck() {
 	now := s.now.UnixMilli()
 	for _, id := range sortedKeys(s.byID) {
 		if t := s.byID[id]; t.state == Ongoing && t.started+int64(t.timeoutMillis) < now {
-			s.fence(t)
+			_ = s.fence(t)
 		}
 	}
 	s.after(s.abortCheck, s.settings.AbortCheckInterval)

@@ -29,7 +29,9 @@ func (s *Shard) initTransaction(ev InitProducer) (Producer, *kerr.Error) {
 	case ev.Expected != NoProducer && !t.knows(ev.Expected):
 		return NoProducer, kerr.ProducerFenced
 	case t.state == Ongoing:
-		s.fence(t)
+		if err := s.fence(t); err != nil {
+			return NoProducer, err
+		}
 		return NoProducer, kerr.ConcurrentTransactions
 	case exhausted(t.producer.Epoch) && (ev.Expected == NoProducer || ev.Expected.Epoch == t.producer.Epoch):
 		return s.rotate(t, ev)
@@ -103,7 +105,9 @@ func (s *Shard) start(t *transaction, ev InitProducer) {
 	s.write(t)
 }
 
-// fence aborts an open transaction under an epoch that no client has.
-func (s *Shard) fence(t *transaction) {
-	s.decide(t, decision{version: s.settings.Version, fence: true})
+// fence aborts an open transaction under an epoch that no client has. If that is
+// the last there is, the one that comes next has a new producer id.
+func (s *Shard) fence(t *transaction) *kerr.Error {
+	_, err := s.decideFor(t, decision{version: s.settings.Version, fence: true})
+	return err
 }

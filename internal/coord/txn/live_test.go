@@ -176,6 +176,9 @@ func (w *liveWorld) do(c script.Command, want []string) []string {
 	switch c.Verb {
 	case "settings":
 		return want
+	case "bump":
+		w.bump(c)
+		return nil
 	case "advance":
 		d, err := time.ParseDuration(c.Arg(0))
 		if err != nil {
@@ -243,6 +246,30 @@ func (w *liveWorld) producer(c script.Command) (int64, int16) {
 		id = real
 	}
 	return id, int16(c.Int("epoch", -1))
+}
+
+// bump asks for epochs until the one wanted, over one connection.
+func (w *liveWorld) bump(c script.Command) {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.addr))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer cl.Close()
+	name := c.Arg(0) + w.suffix
+	for epoch := int16(-1); epoch < int16(c.Int("to", 0)); {
+		req := kmsg.NewPtrInitProducerIDRequest()
+		req.TransactionalID, req.TransactionTimeoutMillis = &name, 60000
+		resp, err := req.RequestWith(context.Background(), cl)
+		if err != nil || resp.ErrorCode != 0 {
+			w.t.Fatal(err, resp)
+		}
+		epoch = resp.ProducerEpoch
+		w.ids[c.Int("pid", 1)] = resp.ProducerID
+		if epoch%100 == 0 {
+			w.records(nil, 0, time.Millisecond)
+		}
+	}
+	w.records(nil, 0, 500*time.Millisecond)
 }
 
 // ask sends the request of a command and describes the answer.

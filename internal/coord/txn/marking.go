@@ -9,7 +9,7 @@ import (
 // startMarking has the decision told to all partitions; without any the
 // transaction is over at once.
 func (s *Shard) startMarking(t *transaction) {
-	t.unmarked = maps.Clone(t.partitions)
+	t.unmarked, t.retries = maps.Clone(t.partitions), 0
 	if len(t.unmarked) == 0 {
 		s.complete(t)
 		return
@@ -29,6 +29,10 @@ func (s *Shard) mark(t *transaction) {
 	})
 }
 
+// maxRetryDoublings bounds the pause between markers to a partition that stays
+// unavailable: each is twice as long as the one before, up to 16 times the first.
+const maxRetryDoublings = 4
+
 // marked notes which partitions have their marker. Those that could not take it
 // get it again, after a pause.
 func (s *Shard) marked(ev Marked) {
@@ -47,7 +51,9 @@ func (s *Shard) marked(ev Marked) {
 	if t.retry == nil {
 		t.retry = coord.NewTimer(func() { s.mark(t) })
 	}
-	s.after(t.retry, s.settings.MarkerRetry)
+	pause := s.settings.MarkerRetry << min(t.retries, maxRetryDoublings)
+	t.retries++
+	s.after(t.retry, pause)
 }
 
 // complete ends a transaction all of whose partitions know it.

@@ -98,6 +98,12 @@ func (w *world) do(c script.Command) string {
 		w.manual = c.Arg(0) == "manual"
 	case "marked":
 		w.answer(c)
+	case "bump": // InitProducerId until the epoch is reached, without a word
+		for w.shard.byID[c.Arg(0)] == nil || w.shard.byID[c.Arg(0)].producer.Epoch < int16(c.Int("to", 0)) {
+			w.parked[0] = true
+			w.step(InitProducer{TransactionalID: c.Arg(0), TimeoutMillis: 60000, Expected: NoProducer})
+		}
+		w.out.Reset()
 	case "advance":
 		d, err := time.ParseDuration(c.Arg(0))
 		if err != nil {

@@ -13,7 +13,7 @@ type Settings struct {
 	Version int16
 
 	// MarkerRetry is the pause before markers are sent again to partitions that
-	// could not take them.
+	// could not take them; it grows while they cannot.
 	MarkerRetry time.Duration
 	// MaxRecordBytes bounds the key and value bytes of one record; a transaction
 	// does not take partitions beyond it (max.message.bytes).

@@ -79,6 +79,7 @@ type transaction struct {
 	unmarked map[TopicPartition]struct{}
 	round    uint64 // of the markers that are out
 	retry    *coord.Timer
+	retries  int
 	// waiting are the requests that wait for the end, oldest first.
 	waiting []*waiter
 }

@@ -153,7 +153,7 @@ func TestStale(t *testing.T) {
 		for i := range members {
 			members[i].Current = Partitions{}
 			for topic := range 7 {
-				members[i].Current[id(topic)] = []int32{0, 3, 99}
+				members[i].Current[id(topic)] = []int32{-1, 0, 3, 99}
 			}
 		}
 		check(t, topics, members, Uniform(topics, members))

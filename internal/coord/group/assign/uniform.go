@@ -132,7 +132,7 @@ func (b *build) heldBefore(i int) int {
 			continue
 		}
 		for _, p := range ps {
-			if p < b.topics[t] {
+			if p >= 0 && p < b.topics[t] {
 				n++
 			}
 		}
@@ -147,7 +147,7 @@ func (b *build) keep(i, limit int) {
 			continue
 		}
 		for _, p := range b.members[i].Current[t] {
-			if b.load[i] < limit && p < b.topics[t] && b.owner[t][p] < 0 {
+			if b.load[i] < limit && p >= 0 && p < b.topics[t] && b.owner[t][p] < 0 {
 				b.give(i, topicPartition{t, p})
 			}
 		}
