@@ -43,10 +43,10 @@ func (e *oauthExchange) Step(ctx context.Context, token []byte) ([]byte, *Identi
 	if err != nil {
 		return nil, nil, malformed(config.OAuthBearer, err.Error())
 	}
-	user, expires, err := e.validator.Validate(ctx, bearer)
+	user, expires, invalid := e.validator.Validate(ctx, bearer)
 	switch {
-	case err != nil:
-		e.failed = deny(config.OAuthBearer, err.Error())
+	case invalid != nil: // the client is told so in one more message before the login fails
+		e.failed = deny(config.OAuthBearer, invalid.Error())
 	case authz != "" && authz != user:
 		e.failed = deny(config.OAuthBearer, "the authorization id is another user")
 	}
