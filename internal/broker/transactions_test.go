@@ -39,6 +39,13 @@ func startTxnBench(t *testing.T, settings ...string) *txnBench {
 			return ask[*kmsg.FindCoordinatorResponse](b.dial(), req, 4).Coordinators[0].ErrorCode == 0
 		})
 	}
+	// Lists are refused while any partition of a coordinator loads.
+	waitFor(t, func() bool {
+		list := kmsg.NewPtrListTransactionsRequest()
+		list.DurationFilterMillis = -1
+		return ask[*kmsg.ListTransactionsResponse](b.dial(), list, 1).ErrorCode == 0 &&
+			ask[*kmsg.ListGroupsResponse](b.dial(), kmsg.NewPtrListGroupsRequest(), 4).ErrorCode == 0
+	})
 	return b
 }
 
