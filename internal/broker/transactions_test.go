@@ -109,16 +109,20 @@ func (p *producer) init() {
 	p.t.Helper()
 	waitFor(p.t, func() bool {
 		resp := p.tryInit(60000, -1, -1)
-		switch resp.ErrorCode {
-		case 0:
-			p.id, p.epoch, p.seq = resp.ProducerID, resp.ProducerEpoch, map[string]int32{}
-			return true
-		case kerr.ConcurrentTransactions.Code, kerr.NotCoordinator.Code, kerr.CoordinatorLoadInProgress.Code:
+		if busy(resp.ErrorCode) {
 			return false
 		}
-		p.t.Fatalf("InitProducerId: %v", kerr.ErrorForCode(resp.ErrorCode))
-		return false
+		if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
+			p.t.Fatalf("InitProducerId: %v", err)
+		}
+		p.id, p.epoch, p.seq = resp.ProducerID, resp.ProducerEpoch, map[string]int32{}
+		return true
 	})
+}
+
+// busy tells that a client comes again.
+func busy(code int16) bool {
+	return code == kerr.ConcurrentTransactions.Code || code != 0 && kerr.IsRetriable(kerr.ErrorForCode(code))
 }
 
 func (p *producer) tryInit(timeout int32, id int64, epoch int16) *kmsg.InitProducerIDResponse {
@@ -151,7 +155,7 @@ func (p *producer) mustWrite(topic string, partition int32, values ...string) {
 	p.t.Helper()
 	waitFor(p.t, func() bool {
 		code := p.write(12, topic, partition, values...)
-		if code != 0 && code != kerr.ConcurrentTransactions.Code {
+		if code != 0 && !busy(code) {
 			p.t.Fatalf("produce: %v", kerr.ErrorForCode(code))
 		}
 		return code == 0
@@ -178,7 +182,7 @@ func (p *producer) end(commit bool) {
 	p.t.Helper()
 	waitFor(p.t, func() bool {
 		resp := p.tryEnd(5, commit)
-		if resp.ErrorCode == kerr.ConcurrentTransactions.Code {
+		if busy(resp.ErrorCode) {
 			return false
 		}
 		if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
