@@ -38,10 +38,10 @@ here. What a line does not mention is served as in Kafka, with Kafka's error cod
 `
 
 const compatTail = `
-Not served, and therefore not advertised: the newer group protocols (68, 69, 76 to 79,
+Not served, and therefore not advertised: the newer group protocols (76 to 79,
 88 to 92), quotas (48, 49), replication between brokers and changes of
 the quorum (34, 43, 45, 46, 55, 57, 64, 80 to 87), client telemetry (71, 72). Clients that know these APIs do without
-them: consumers use classic groups.
+them, except for share and streams groups, which need them.
 
 A request with an unknown key or version, or one that cannot be decoded, closes the connection, as in Kafka. ApiVersions
 of an unknown version is answered with UNSUPPORTED_VERSION and the versions that are known.
@@ -60,4 +60,5 @@ var compatNotes = map[kmsg.Key]string{
 	kmsg.FindCoordinator:           "groups and transactions",
 	kmsg.AddPartitionsToTxn:        "waits up to 100 ms for the end of the transaction before, then CONCURRENT_TRANSACTIONS as in Kafka; so do AddOffsetsToTxn, Produce and TxnOffsetCommit",
 	kmsg.ApiVersions:               "",
+	kmsg.ConsumerGroupHeartbeat:    "assignors uniform and range; among assignments that are equally good Leat's choice follows from the members' ids, Kafka's from the order of a hash map",
 }

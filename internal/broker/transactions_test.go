@@ -39,6 +39,13 @@ func startTxnBench(t *testing.T, settings ...string) *txnBench {
 			return ask[*kmsg.FindCoordinatorResponse](b.dial(), req, 4).Coordinators[0].ErrorCode == 0
 		})
 	}
+	// Lists are refused while any partition of a coordinator loads.
+	waitFor(t, func() bool {
+		list := kmsg.NewPtrListTransactionsRequest()
+		list.DurationFilterMillis = -1
+		return ask[*kmsg.ListTransactionsResponse](b.dial(), list, 1).ErrorCode == 0 &&
+			ask[*kmsg.ListGroupsResponse](b.dial(), kmsg.NewPtrListGroupsRequest(), 4).ErrorCode == 0
+	})
 	return b
 }
 
@@ -102,16 +109,20 @@ func (p *producer) init() {
 	p.t.Helper()
 	waitFor(p.t, func() bool {
 		resp := p.tryInit(60000, -1, -1)
-		switch resp.ErrorCode {
-		case 0:
-			p.id, p.epoch, p.seq = resp.ProducerID, resp.ProducerEpoch, map[string]int32{}
-			return true
-		case kerr.ConcurrentTransactions.Code, kerr.NotCoordinator.Code, kerr.CoordinatorLoadInProgress.Code:
+		if busy(resp.ErrorCode) {
 			return false
 		}
-		p.t.Fatalf("InitProducerId: %v", kerr.ErrorForCode(resp.ErrorCode))
-		return false
+		if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
+			p.t.Fatalf("InitProducerId: %v", err)
+		}
+		p.id, p.epoch, p.seq = resp.ProducerID, resp.ProducerEpoch, map[string]int32{}
+		return true
 	})
+}
+
+// busy tells that a client comes again.
+func busy(code int16) bool {
+	return code == kerr.ConcurrentTransactions.Code || code != 0 && kerr.IsRetriable(kerr.ErrorForCode(code))
 }
 
 func (p *producer) tryInit(timeout int32, id int64, epoch int16) *kmsg.InitProducerIDResponse {
@@ -144,7 +155,7 @@ func (p *producer) mustWrite(topic string, partition int32, values ...string) {
 	p.t.Helper()
 	waitFor(p.t, func() bool {
 		code := p.write(12, topic, partition, values...)
-		if code != 0 && code != kerr.ConcurrentTransactions.Code {
+		if code != 0 && !busy(code) {
 			p.t.Fatalf("produce: %v", kerr.ErrorForCode(code))
 		}
 		return code == 0
@@ -171,7 +182,7 @@ func (p *producer) end(commit bool) {
 	p.t.Helper()
 	waitFor(p.t, func() bool {
 		resp := p.tryEnd(5, commit)
-		if resp.ErrorCode == kerr.ConcurrentTransactions.Code {
+		if busy(resp.ErrorCode) {
 			return false
 		}
 		if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {

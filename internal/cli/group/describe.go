@@ -19,6 +19,8 @@ type view struct {
 	Type        string      `json:"type"`
 	State       string      `json:"state"`
 	Assignor    string      `json:"assignor,omitempty"`
+	Epoch       *int32      `json:"epoch,omitempty"`
+	Assignment  *int32      `json:"assignment_epoch,omitempty"`
 	Coordinator int32       `json:"coordinator"`
 	Lag         int64       `json:"lag"`
 	Members     []member    `json:"members"`
@@ -103,7 +105,7 @@ func look(ctx context.Context, client *command.Client, name string) (*view, erro
 			topics[tp.topic], parts[tp] = true, true
 		}
 	}
-	v := &view{Group: name, Type: d.kind, State: d.state, Assignor: d.protocol, Coordinator: d.coordinator, Members: d.members, Offsets: []offsetRow{}}
+	v := &view{Group: name, Type: d.kind, State: d.state, Assignor: d.protocol, Epoch: d.epoch, Assignment: d.assignmentEpoch, Coordinator: d.coordinator, Members: d.members, Offsets: []offsetRow{}}
 	if v.Members == nil {
 		v.Members = []member{}
 	}
@@ -179,8 +181,18 @@ func write(env *command.Env, v view, members bool) error {
 	if v.Assignor != "" {
 		line += ", assignor " + v.Assignor
 	}
+	if v.Epoch != nil {
+		line += fmt.Sprintf(", epoch %d, assigned for %d", *v.Epoch, *v.Assignment)
+	}
 	if err := env.Printf("%s\n\n", line); err != nil {
 		return err
+	}
+	if members && v.Epoch != nil {
+		t := screen.NewTable("MEMBER", "INSTANCE", "CLIENT", "HOST", "PROTOCOL", "EPOCH>", "PARTITIONS>", "ASSIGNED", "TARGET")
+		for _, m := range v.Members {
+			t.Row(m.ID, m.InstanceID, m.ClientID, m.Host, m.Protocol, *m.Epoch, len(m.owns), assignedText(m.Assigned), assignedText(m.Target))
+		}
+		return t.Write(env.Screen)
 	}
 	if members {
 		t := screen.NewTable("MEMBER", "INSTANCE", "CLIENT", "HOST", "PARTITIONS>", "ASSIGNED")

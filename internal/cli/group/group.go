@@ -27,6 +27,10 @@ type member struct {
 	ID         string             `json:"id"`
 	InstanceID string             `json:"instance_id,omitempty"`
 	ClientID   string             `json:"client_id"`
+	Protocol   string             `json:"protocol,omitempty"` // in a consumer group: classic or consumer
+	Epoch      *int32             `json:"epoch,omitempty"`
+	Regex      string             `json:"subscribed_regex,omitempty"`
+	Target     map[string][]int32 `json:"target,omitempty"` // where it is on its way to something else
 	Host       string             `json:"host"`
 	Assigned   map[string][]int32 `json:"assigned"`
 	owns       map[topicPart]bool // the same, for look-ups
@@ -46,6 +50,8 @@ type described struct {
 	coordinator int32
 	members     []member
 	subscribed  map[string]bool
+	// epochs of a consumer group; nil for a classic one
+	epoch, assignmentEpoch *int32
 }
 
 // states in which a group exists without members.
@@ -107,14 +113,29 @@ func describeNewer(ctx context.Context, client *command.Client, name string) (*d
 	case g.Err != nil:
 		return nil, client.Explain(fmt.Sprintf("describe group %q", name), g.Err)
 	}
-	d := &described{name: name, kind: "consumer", state: g.State, protocol: g.AssignorName, coordinator: g.Coordinator.NodeID, subscribed: map[string]bool{}}
+	d := &described{name: name, kind: "consumer", state: g.State, protocol: g.AssignorName, coordinator: g.Coordinator.NodeID, subscribed: map[string]bool{}, epoch: &g.Epoch, assignmentEpoch: &g.AssignmentEpoch}
 	for _, m := range g.Members {
 		out := member{ID: m.MemberID, ClientID: m.ClientID, Host: m.ClientHost, Assigned: map[string][]int32{}, owns: map[topicPart]bool{}}
 		if m.InstanceID != nil {
 			out.InstanceID = *m.InstanceID
 		}
+		out.Epoch = &m.MemberEpoch
+		out.Protocol = "consumer"
+		if m.MemberType == 0 {
+			out.Protocol = "classic"
+		}
+		if m.SubscribedTopicRegex != nil {
+			out.Regex = *m.SubscribedTopicRegex
+		}
 		for topic, partitions := range m.Assignment {
 			out.assign(topic, slices.Sorted(maps.Keys(partitions)))
+		}
+		target := map[string][]int32{}
+		for topic, partitions := range m.TargetAssignment {
+			target[topic] = slices.Sorted(maps.Keys(partitions))
+		}
+		if !maps.EqualFunc(target, out.Assigned, slices.Equal) {
+			out.Target = target
 		}
 		for _, t := range m.SubscribedTopics {
 			d.subscribed[t] = true

@@ -1,4 +1,4 @@
-// Package group is the group coordinator as a state machine: classic consumer
+// Package group is the group coordinator as a state machine: classic and consumer
 // groups, committed offsets, and their records in __consumer_offsets.
 //
 // A Shard holds every group whose id hashes to one partition of
@@ -15,16 +15,23 @@
 // in the same step. Should an append fail, the owner throws the shard away and
 // replays the log; there is no undo.
 //
-// What a group stores between restarts is exactly its last GroupMetadata record:
+// What a classic group stores between restarts is exactly its last GroupMetadata record:
 // Empty or Stable, generation, protocol, leader, members with subscription and
 // assignment. Members waiting in a rebalance, pending member ids and timers are
 // not stored; after a load each member gets a full session timeout.
 //
-// The package does not authorize, does not resolve topic names or ids, and knows
-// no partition numbers: its callers do. Offsets written by transactions are kept
+// The package does not authorize, and offsets take their topics as they come: its
+// callers have checked them. Offsets written by transactions are kept
 // apart until their end marker. Both come to a shard only by Replay and
 // ReplayEndTxn, also while it serves: the log may refuse what a transactional
-// producer writes, so that is appended first and applied then. Consumer (KIP-848), share and streams groups
+// producer writes, so that is appended first and applied then.
+//
+// A consumer group (KIP-848, the consumer*.go files) has no rebalance that
+// everybody waits for, and nothing is parked: each heartbeat takes one member one
+// step towards the target that the coordinator computed (package assign). Every
+// change is a record, applied by the same code as on a load; so all of such a
+// group is stored. The topics it depends on come as events (Cluster). Members of
+// the classic protocol may be in it while it migrates. Share and streams groups
 // would be further implementations of the group interface; their records are
 // skipped on load.
 //

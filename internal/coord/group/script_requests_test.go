@@ -108,14 +108,18 @@ func (c command) joinRequest() kmsg.Request {
 	return r
 }
 
-// assignment writes t.0.1;u.2 after "embedded/" the way consumers do; anything else
-// stands for itself.
+// assignment writes t.0.1;u.2 after "embedded/" the way consumers do, with user data
+// after another slash; anything else stands for itself.
 func assignment(s string) []byte {
 	embedded, ok := strings.CutPrefix(s, "embedded/")
 	if !ok {
 		return []byte(s)
 	}
+	embedded, data, ok := strings.Cut(embedded, "/")
 	b := appendOwned([]byte{0, 1}, embedded)
+	if ok {
+		return appendBytes(b, []byte(data))
+	}
 	return append(b, 0xff, 0xff, 0xff, 0xff) // no user data
 }
 

@@ -151,10 +151,24 @@ func (s *Shard) Step(now time.Time, ev Event) Effects {
 	default:
 		panic(fmt.Sprintf("group: unknown event %T", ev))
 	}
+	if s.fx.Atomic && s.tooMuch() {
+		// More than a batch holds. Only consumer groups come to that, and the start of
+		// what they write is a state they can go on from.
+		s.fx.Atomic = false
+	}
 	s.fx.Wakeup = s.timers.Next()
 	fx := s.fx
 	s.fx = Effects{}
 	return fx
+}
+
+// tooMuch tells whether the step's records exceed what may be written atomically.
+func (s *Shard) tooMuch() bool {
+	size := 0
+	for _, r := range s.fx.Records {
+		size += r.Size() + recordFraming
+	}
+	return size > s.settings.MaxRecordBytes
 }
 
 func (s *Shard) reply(id RequestID, response any) {
