@@ -51,7 +51,7 @@ func (e *oauthExchange) Step(ctx context.Context, token []byte) ([]byte, *Identi
 		e.failed = deny(config.OAuthBearer, "the authorization id is another user")
 	}
 	if e.failed != nil {
-		return []byte(invalidToken), nil, nil
+		return []byte(invalidToken), nil, nil //nolint:nilerr // the client's last message turns it into the failure
 	}
 	return nil, &Identity{Principal: userPrefix + user, Mechanism: config.OAuthBearer, Expires: expires}, nil
 }
