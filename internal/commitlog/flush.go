@@ -232,8 +232,11 @@ func (l *Log) Checkpoint() (recoveryPoint int64, err error) {
 }
 
 // idleCheckpoint is for a log that got nothing since the last one: it gives
-// back memory.
+// back memory. A writer that comes just now reads the indexes without mu, so
+// it has to be kept out.
 func (l *Log) idleCheckpoint() error {
+	l.appendMu.Lock()
+	defer l.appendMu.Unlock()
 	l.mu.Lock()
 	a := l.active()
 	a.offsets.shrink(0)
