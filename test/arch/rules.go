@@ -48,6 +48,7 @@ const (
 	modPrometheus  = "github.com/prometheus"
 	modYAML        = "go.yaml.in/yaml/v3"
 	modProgressbar = "github.com/schollz/progressbar/v3"
+	modXXH3        = "github.com/zeebo/xxh3"
 	modXSys        = "golang.org/x/sys"
 	modXTerm       = "golang.org/x/term"
 	modXSync       = "golang.org/x/sync"
@@ -79,7 +80,7 @@ var rooms = []room{
 		why: "the cluster's metadata and its controller. The broker listens to the image; metadata never calls the broker.",
 	},
 	{
-		path: coord, imports: []string{base, wire, metadata}, modules: []string{modFranz, modKmsg},
+		path: coord, imports: []string{base, wire, metadata}, modules: []string{modFranz, modKmsg, modXXH3},
 		why: "coordinators are state machines without I/O: request in, records and replies out. Logs, networks and goroutines belong to the shell in internal/broker.",
 	},
 	{
