@@ -14,6 +14,7 @@ LINT    := $(GO) tool -modfile=tools/go.mod golangci-lint
 BROKER  ?= leat
 CLIENT  ?= all
 FUZZTIME ?= 20s
+SEEDS   ?= 3000
 GO_FILES = git ls-files --cached --others --exclude-standard '*.go'
 
 .PHONY: help demo test check build vet unit arch race lint format generate generate-diff fuzz sim chaos interop bench bench-quick clean
@@ -60,16 +61,19 @@ generate-diff:
 	@before=$$(git diff --binary | cksum); $(MAKE) -s generate; after=$$(git diff --binary | cksum); \
 	if [ "$$before" != "$$after" ]; then git diff --stat; echo "generated files are stale: commit the result of 'make generate'"; exit 1; fi
 
-# Every fuzz target in the tree, one after the other, FUZZTIME each.
+# Every fuzz target in the tree, one after the other, FUZZTIME each. One that fails leaves its input under testdata/fuzz.
 fuzz:
-	@set -e; for f in $$(git grep -l --untracked '^func Fuzz' -- '*_test.go'); do \
+	@failed=; for f in $$(git grep -l --untracked '^func Fuzz' -- '*_test.go'); do \
 	  for t in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$f); do \
-	    echo "fuzz $$(dirname $$f) $$t"; $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f); \
-	  done; done
+	    echo "fuzz $$(dirname $$f) $$t"; \
+	    $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f) || failed="$$failed $$t"; \
+	  done; done; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
-# Simulated disks and crashes by seed; more of them than `make test` runs.
+# Simulated disks that lose, tear and corrupt what was not flushed: SEEDS histories of each kind, more than `make test` runs.
 sim:
-	$(GO) test -count=1 -timeout 20m ./test/sim/...
+	LEAT_SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 20m ./test/sim/...
+	LEAT_CRASH_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 20m -run TestCrash ./internal/metadata
 
 # kill -9 under load, linearizability through restarts, a full disk. LEAT_CHAOS_SECONDS sets how long each load runs.
 chaos: build
@@ -79,9 +83,10 @@ chaos: build
 interop: build
 	$(GO) run ./test/interop -broker $(BROKER) -client $(CLIENT)
 
-# Ours and Apache Kafka in the same run, and the ratios. About twenty minutes; bench-quick takes a few.
+# Ours and Apache Kafka in the same run, and the ratios; as Markdown in bin/benchmarks.md. About twenty minutes on a
+# machine with nothing else to do; bench-quick takes a few.
 bench: build
-	$(GO) run ./test/bench
+	$(GO) run ./test/bench -markdown bin/benchmarks.md
 
 bench-quick: build
 	$(GO) run ./test/bench -quick

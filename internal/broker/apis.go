@@ -39,7 +39,7 @@ func typed[Q any, PQ interface {
 		}
 		req.SetVersion(r.Version)
 		if err := req.ReadFrom(body); err != nil {
-			return nil, fmt.Errorf("%w: %s v%d: %v", errMalformed, kmsg.NameForKey(r.Key), r.Version, err)
+			return nil, fmt.Errorf("%w: %s v%d: %w", errMalformed, kmsg.NameForKey(r.Key), r.Version, err)
 		}
 		resp, err := b.guarded(r, req, func() kmsg.Response { return h(b, ctx, r, req) })
 		if err != nil {

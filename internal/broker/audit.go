@@ -80,6 +80,6 @@ func (a *audit) login(r *Request, mechanism string, err error) {
 // changed is about a change of ACLs, users or tokens.
 func (a *audit) changed(r *Request, what string, args ...any) {
 	if a.denied {
-		a.log.Info(what, append([]any{"principal", r.Principal, "host", r.RemoteAddr.Addr()}, args...)...)
+		a.log.Info("security changed", append([]any{"change", what, "principal", r.Principal, "host", r.RemoteAddr.Addr()}, args...)...)
 	}
 }

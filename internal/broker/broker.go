@@ -2,7 +2,9 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strconv"
@@ -47,6 +49,8 @@ type Options struct {
 	Listeners []Listener
 	// Metrics may be nil.
 	Metrics prometheus.Registerer
+	// Random is where ids come from; it is read concurrently.
+	Random io.Reader
 }
 
 // Broker holds what handlers work on. Its fields are set once, before the first request, and never change.
@@ -96,27 +100,27 @@ func Open(ctx context.Context, o Options) (b *Broker, err error) {
 		log: o.Logger, clock: o.Clock, cfg: o.Config, opts: o,
 		nodeID:   int32(o.Config.Int("node.id")),
 		fetchMax: o.Config.Int("fetch.max.bytes"),
-		sessions: session.NewCache(o.Config.Int("max.incremental.fetch.session.cache.slots")),
+		sessions: session.NewCache(o.Config.Int("max.incremental.fetch.session.cache.slots"), o.Random),
 	}
 	b.metrics = newMetrics(b)
 	b.setAPIs(apis)
-	if err := b.openSecurity(); err != nil {
-		b.abandon()
-		return nil, err
-	}
-	if err := b.openStorage(ctx); err != nil {
-		b.abandon()
-		return nil, err
-	}
-	if err := b.startCluster(ctx); err != nil {
-		b.abandon()
-		return nil, err
+	for _, step := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"security", b.openSecurity}, {"storage", b.openStorage}, {"metadata", b.openMetadata}, {"registration", b.register}, {"partitions", b.takePartitions},
+	} {
+		began := b.clock.Now()
+		if err := step.run(ctx); err != nil {
+			b.abandon()
+			return nil, err
+		}
+		b.log.Debug("start", "step", step.name, "took", b.clock.Now().Sub(began))
 	}
 	b.startServer()
 	if o.Metrics != nil {
 		if err := b.metrics.register(o.Metrics); err != nil {
-			b.Close(ctx)
-			return nil, err
+			return nil, errors.Join(err, b.Close(ctx))
 		}
 	}
 	b.ready.Store(true)

@@ -2,11 +2,11 @@ package broker
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"time"
@@ -35,7 +35,7 @@ func (b *Broker) openStorage(ctx context.Context) error {
 	_, err := b.opts.FS.Stat(filepath.Join(b.opts.Path, "meta.properties"))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		clusterID = randomID()
+		clusterID = b.randomID()
 	case err != nil:
 		return fmt.Errorf("looking for the log directory: %w", err)
 	}
@@ -45,7 +45,7 @@ func (b *Broker) openStorage(ctx context.Context) error {
 	}
 	b.dir, err = logdir.Open(logdir.Options{
 		FS: b.opts.FS, Clock: b.clock, Logger: b.log, Path: b.opts.Path,
-		NodeID: b.nodeID, ClusterID: clusterID, Settings: b.logSettings(),
+		NodeID: b.nodeID, ClusterID: clusterID, Settings: b.logSettings(), Random: b.opts.Random,
 		// The topics' own settings are known once the metadata is, and are set then.
 		ConfigFor: func(topic string, _ int32) commitlog.Config {
 			if topic == metadata.LogTopic {
@@ -79,20 +79,27 @@ func (b *Broker) epochBeforeShutdown() int64 {
 	return clean.BrokerEpoch
 }
 
+// random fills id from the random source. A source that fails would make ids that collide: that cannot be gone on from.
+func (b *Broker) random(id []byte) {
+	if _, err := io.ReadFull(b.opts.Random, id); err != nil {
+		panic(fmt.Sprintf("the random source failed: %v", err))
+	}
+}
+
 // randomID makes an id as Kafka writes them: 16 random bytes in base64 for URLs, without one at the start that a
 // command line would take for an option.
-func randomID() string {
+func (b *Broker) randomID() string {
 	for {
 		var id [16]byte
-		_, _ = rand.Read(id[:]) // never fails
+		b.random(id[:])
 		if s := base64.RawURLEncoding.EncodeToString(id[:]); s[0] != '-' {
 			return s
 		}
 	}
 }
 
-// startCluster starts the metadata quorum, follows it with the partitions, and registers this broker.
-func (b *Broker) startCluster(ctx context.Context) error {
+// openMetadata starts the metadata quorum, and what follows it.
+func (b *Broker) openMetadata(ctx context.Context) error {
 	tp := logdir.TopicPartition{Topic: metadata.LogTopic}
 	metaLog := b.dir.Get(tp)
 	if broken := b.dir.Broken()[tp]; broken != nil {
@@ -107,7 +114,7 @@ func (b *Broker) startCluster(ctx context.Context) error {
 	var err error
 	b.meta, err = metadata.Open(ctx, metadata.Options{
 		FS: b.opts.FS, Clock: b.clock, Logger: b.log, Dir: filepath.Join(b.opts.Path, metadata.LogTopic+"-0"), Log: metaLog,
-		NodeID: b.nodeID, ClusterID: b.dir.ClusterID(), Static: b.cfg, Random: rand.Reader,
+		NodeID: b.nodeID, ClusterID: b.dir.ClusterID(), Static: b.cfg, Random: b.opts.Random,
 	})
 	if err != nil {
 		return fmt.Errorf("starting the metadata quorum: %w", err)
@@ -121,10 +128,12 @@ func (b *Broker) startCluster(ctx context.Context) error {
 		OnRole:        b.roleChanged,
 		ObserveFlush:  func(d time.Duration) { b.metrics.flush.Observe(d.Seconds()) },
 	})
-	// Registration may raise leader epochs: the partitions are taken over once, after it.
-	if err := b.register(ctx); err != nil {
-		return err
-	}
+	return nil
+}
+
+// takePartitions follows the metadata from now on. Registration, which may raise leader epochs, has gone before, so
+// that the partitions are taken over once.
+func (b *Broker) takePartitions(context.Context) error {
 	b.meta.Subscribe(b.imageChanged)
 	background, stop := context.WithCancel(context.Background())
 	b.stop = stop
@@ -141,7 +150,7 @@ func (b *Broker) register(ctx context.Context) error {
 	req.SetVersion(req.MaxVersion())
 	req.BrokerID = b.nodeID
 	req.ClusterID = b.dir.ClusterID()
-	_, _ = rand.Read(req.IncarnationID[:])
+	b.random(req.IncarnationID[:])
 	req.LogDirs = [][16]byte{b.dir.DirectoryID()}
 	req.PreviousBrokerEpoch = -1
 	if b.dir.WasClean() {
@@ -306,8 +315,11 @@ func (b *Broker) groupOptions() coordinator.Options {
 			}
 			return 0
 		},
+		BatchBytes: func() int {
+			return int(b.topicSettings(b.meta.Image(), offsetsTopic).Log.MaxMessageBytes)
+		},
 		CreateTopic: b.createOffsetsTopic,
-		Random:      rand.Reader,
+		Random:      b.opts.Random,
 		Metrics:     b.metrics.groupMetrics(),
 	}
 }

@@ -31,6 +31,9 @@ type fetchPartition struct {
 	maxBytes         int32
 }
 
+// maxFetchPartitions bounds what a Fetch request may name, as the other requests' elements are bounded.
+const maxFetchPartitions = 1 << 18
+
 var errFetchShape = errors.New("fields do not fit the request")
 
 func (q *fetchRequest) decode(body []byte, version int16) error {
@@ -54,12 +57,11 @@ func (q *fetchRequest) decode(body []byte, version int16) error {
 		q.forget(&r, version)
 	}
 	if version >= 11 {
-		_ = r.String() // the client's rack: there is no replica nearer than this one
+		// The client's rack, which may not be null: there is no replica nearer than this one.
+		r.Bad = r.String() == nil || r.Bad
 	}
-	if version >= 15 {
-		q.replicaState(&r)
-	} else {
-		r.EndStruct()
+	if version >= 12 {
+		q.tagged(&r, version)
 	}
 	if r.Bad || len(r.B) > 0 {
 		return errFetchShape
@@ -92,7 +94,7 @@ func (q *fetchRequest) topics(r *field.Reader, version int16) {
 			}
 			p.maxBytes = r.Int32()
 			r.EndStruct()
-			if r.Bad {
+			if r.Bad = r.Bad || len(q.partitions) == maxFetchPartitions; r.Bad {
 				return
 			}
 			q.partitions = append(q.partitions, p)
@@ -111,10 +113,11 @@ func (q *fetchRequest) forget(r *field.Reader, version int16) {
 			p.id = r.UUID()
 		} else {
 			p.topic = r.String()
+			r.Bad = r.Bad || p.topic == nil
 		}
 		for range r.ArrayLen(4) {
 			p.index = r.Int32()
-			if r.Bad {
+			if r.Bad = r.Bad || len(q.forgotten) == maxFetchPartitions; r.Bad {
 				return
 			}
 			q.forgotten = append(q.forgotten, p)
@@ -126,18 +129,25 @@ func (q *fetchRequest) forget(r *field.Reader, version int16) {
 	}
 }
 
-// replicaState reads the tagged fields of the request, of which number 1 names a follower from version 15 on.
-func (q *fetchRequest) replicaState(r *field.Reader) {
-	for range r.Uvarint() {
+// tagged reads the tagged fields of the request. Number 0 is the cluster a follower thinks it is in, number 1 names
+// the follower from version 15 on; no client sends either, but their shape is checked like that of any field.
+func (q *fetchRequest) tagged(r *field.Reader, version int16) {
+	for n := r.Uvarint(); n > 0 && !r.Bad; n-- {
 		tag := r.Uvarint()
-		b := r.Span(int(r.Uvarint()))
-		if r.Bad {
-			return
+		value := field.Reader{B: r.Span(int(r.Uvarint())), Flexible: true}
+		switch tag {
+		case 0:
+			_ = value.String()
+		case 1:
+			id := value.Int32()
+			_ = value.Span(8) // the follower's epoch
+			value.EndStruct()
+			if version >= 15 {
+				q.replicaID = id
+			}
+		default:
+			continue
 		}
-		if tag == 1 {
-			state := field.Reader{B: b, Flexible: true}
-			q.replicaID = state.Int32()
-			r.Bad = state.Bad
-		}
+		r.Bad = r.Bad || value.Bad || len(value.B) > 0
 	}
 }

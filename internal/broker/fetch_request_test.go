@@ -85,6 +85,7 @@ func FuzzFetchRequest(f *testing.F) {
 	for version := int16(4); version <= 18; version++ {
 		f.Add(sampleFetch(version).AppendTo(nil), version)
 	}
+	f.Add([]byte("0000000000000000000000000\x00\x00\x00\x00"), int16(12)) // a null rack
 	f.Fuzz(func(t *testing.T, body []byte, version int16) {
 		if version < 4 || version > 18 || len(body) > 1<<16 {
 			return

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"io"
 	"log/slog"
@@ -26,7 +27,7 @@ func FuzzRequests(f *testing.F) {
 	}
 	memory := transport.NewMemory("fuzz")
 	b, err := Open(f.Context(), Options{
-		FS: vfs.NewMem(1), Clock: clock.System, Logger: slog.New(slog.DiscardHandler), Path: "/log", Config: static,
+		FS: vfs.NewMem(1), Clock: clock.System, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler), Path: "/log", Config: static,
 		Listeners: []Listener{{Name: "PLAINTEXT", Listener: memory, AdvertisedHost: "localhost", AdvertisedPort: 9092}},
 	})
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// handleDeleteRecords answers once the new starts are durable. Kafka leaves that to its next checkpoint, so that a crash
+// within the minute brings deleted records back.
 func (b *Broker) handleDeleteRecords(_ context.Context, r *Request, req *kmsg.DeleteRecordsRequest) kmsg.Response {
 	resp := kmsg.NewPtrDeleteRecordsResponse()
 	for i := range req.Topics {
@@ -26,7 +28,22 @@ func (b *Broker) handleDeleteRecords(_ context.Context, r *Request, req *kmsg.De
 		}
 		resp.Topics = append(resp.Topics, out)
 	}
+	if err := b.replicas.SaveLogStarts(); err != nil {
+		b.log.Error("log starts cannot be made durable", "error", err)
+		failDeleteRecords(resp, kerr.KafkaStorageError.Code)
+	}
 	return resp
+}
+
+// failDeleteRecords answers code where a partition would have been answered without an error.
+func failDeleteRecords(resp *kmsg.DeleteRecordsResponse, code int16) {
+	for i := range resp.Topics {
+		for j := range resp.Topics[i].Partitions {
+			if p := &resp.Topics[i].Partitions[j]; p.ErrorCode == 0 {
+				p.LowWatermark, p.ErrorCode = -1, code
+			}
+		}
+	}
 }
 
 // deleteRecords moves the start of a partition up to an offset, -1 for the high watermark. With one replica the low

@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -27,8 +26,8 @@ func (b *Broker) describeProducers(topic string, index int32) kmsg.DescribeProdu
 	p, err := b.replicas.Partition(topic, index)
 	if err != nil {
 		out.ErrorCode = err.Code
-		if err == kerr.UnknownTopicOrPartition {
-			out.ErrorMessage = kmsg.StringPtr("this server does not host this topic-partition")
+		if b.replicas.Topic(topic) == nil {
+			out.ErrorMessage = &err.Description
 		}
 		return out
 	}

@@ -37,7 +37,7 @@ func (b *Broker) handleDescribeTopicPartitions(_ context.Context, r *Request, re
 	if c := req.Cursor; c != nil && (c.Partition < 0 || len(req.Topics) > 0 && (len(names) == 0 || names[0] != from)) {
 		return refuseTopicPartitions(req)
 	}
-	page := topicPage{b: b, img: img, resp: kmsg.NewPtrDescribeTopicPartitionsResponse()}
+	page := topicPage{img: img, live: liveBrokers(img), resp: kmsg.NewPtrDescribeTopicPartitionsResponse()}
 	page.room = max(1, min(int(req.ResponsePartitionLimit), b.cfg.Int("max.request.partition.size.limit")))
 	for _, name := range names {
 		first := int32(0)
@@ -66,8 +66,8 @@ func refuseTopicPartitions(req *kmsg.DescribeTopicPartitionsRequest) kmsg.Respon
 
 // topicPage fills one response.
 type topicPage struct {
-	b    *Broker
 	img  *metadata.Image
+	live []int32 // brokers
 	resp *kmsg.DescribeTopicPartitionsResponse
 	room int // for partitions
 }
@@ -119,7 +119,7 @@ func (p *topicPage) partition(t *metadata.Topic, id int32) kmsg.DescribeTopicPar
 	m.Partition, m.LeaderID, m.LeaderEpoch = id, s.Leader, s.LeaderEpoch
 	m.Replicas, m.ISR = s.Replicas, s.ISR
 	m.EligibleLeaderReplicas, m.LastKnownELR = list(s.ELR), list(s.LastKnownELR)
-	m.OfflineReplicas = p.b.offlineReplicas(p.img, s)
+	m.OfflineReplicas = without(s.Replicas, p.live)
 	if s.Leader == metadata.NoLeader {
 		m.ErrorCode = kerr.LeaderNotAvailable.Code
 	}

@@ -65,29 +65,44 @@ func (b *Broker) serveFetch(ctx context.Context, c *transport.Call) error {
 		b.metrics.malformed(c.Key)
 		return malformed(c, err)
 	}
+	s.serve(ctx, c)
+	return nil
+}
+
+func (s *fetchState) serve(ctx context.Context, c *transport.Call) {
+	b := s.broker
 	s.resp = fetch.Response{Topics: s.resp.Topics[:0]}
-	if code := s.open(c); code != nil {
+	code := s.open(c)
+	if s.req.isolation < 0 || s.req.isolation > 1 {
+		code = kerr.UnknownServerError
+	}
+	if code != nil {
 		s.resp.ErrorCode = code.Code
 		b.metrics.failed(int16(kmsg.Fetch), code.Code)
+		s.endSession()
 		c.ReleaseBody()
 		c.Out, c.Parts = s.resp.Encode(c.Out, c.Parts[:0], c.Version)
 		b.metrics.done(c.Key, 0, len(c.Out))
-		return nil
+		return
 	}
 	s.authorize(c)
 	c.ReleaseBody()
 	c.Release = s.release
 	s.collect(ctx, c)
 	n := s.answer(c.Version)
-	if s.session != nil {
-		s.resp.SessionID = s.session.ID
-		b.sessions.Done(s.session)
-		s.session = nil
-	}
+	s.endSession()
 	c.Out, c.Parts = s.resp.Encode(c.Out, c.Parts[:0], c.Version)
 	b.metrics.fetched(n)
 	b.metrics.done(c.Key, b.clock.Now().Sub(c.Received), len(c.Out)+n)
-	return nil
+}
+
+// endSession lets the next request of the session in.
+func (s *fetchState) endSession() {
+	if s.session != nil {
+		s.resp.SessionID = s.session.ID
+		s.broker.sessions.Done(s.session)
+		s.session = nil
+	}
 }
 
 // open works out the partitions to fetch: from the request, and from its session if it continues one.
@@ -280,10 +295,6 @@ func (s *fetchState) readOne(it *fetchItem, version int16, limit int, atLeastOne
 		return
 	}
 	log := it.found.Log()
-	if version < 10 && log.Config().Compression == commitlog.CompressionZstd {
-		it.err = kerr.UnsupportedCompressionType
-		return
-	}
 	if it.fetched >= 0 {
 		epoch, end := log.EndOffsetForEpoch(it.fetched)
 		switch {
@@ -292,7 +303,6 @@ func (s *fetchState) readOne(it *fetchItem, version int16, limit int, atLeastOne
 			return
 		case epoch < it.fetched || end < it.offset:
 			it.diverged = &fetch.EpochEndOffset{Epoch: epoch, EndOffset: end}
-			limit = 0
 			it.read.HighWatermark, it.read.LastStable, it.read.LogStart = log.HighWatermark(), log.LastStableOffset(), log.StartOffset()
 			return
 		}
@@ -306,6 +316,10 @@ func (s *fetchState) readOne(it *fetchItem, version int16, limit int, atLeastOne
 		return
 	}
 	it.read, it.held = read, true
+	if version < 10 && log.Config().Compression == commitlog.CompressionZstd {
+		it.err = kerr.UnsupportedCompressionType
+		it.read.Bytes = 0
+	}
 }
 
 // find looks a partition up by what its request names it with.
@@ -381,6 +395,9 @@ func (s *fetchState) partition(p *fetch.Partition, it *fetchItem, version int16,
 	if it.err != nil {
 		*p = fetch.NewPartition(it.key.Partition, it.err.Code)
 		p.Records = records
+		if it.found == nil {
+			p.Aborted = []fetch.AbortedTransaction{} // as Kafka has it for partitions that are not here
+		}
 		s.broker.metrics.failed(int16(kmsg.Fetch), it.err.Code)
 		if version >= 16 && it.found != nil && (it.err == kerr.NotLeaderForPartition || it.err == kerr.FencedLeaderEpoch) {
 			p.CurrentLeader = &field.CurrentLeader{ID: it.found.Leader(), Epoch: it.found.LeaderEpoch()}

@@ -38,9 +38,13 @@ func (b *Broker) handleListOffsets(_ context.Context, r *Request, req *kmsg.List
 			answer.Partition = p.Partition
 			answer.Offset, answer.Timestamp, answer.LeaderEpoch = -1, -1, -1
 			var err *kerr.Error
-			if seen[topicPartition{t.Topic, p.Partition}] > 1 {
+			switch seen[topicPartition{t.Topic, p.Partition}] {
+			case -1:
+				continue // answered where it stands first
+			default:
+				seen[topicPartition{t.Topic, p.Partition}] = -1
 				err = kerr.InvalidRequest
-			} else {
+			case 1:
 				err = b.listOffset(r, req, t.Topic, p, &answer)
 			}
 			if err != nil {

@@ -2,7 +2,9 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"math"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -26,12 +28,19 @@ func (b *Broker) handleMetadata(ctx context.Context, r *Request, req *kmsg.Metad
 		b.createAskedTopics(ctx, req)
 	}
 	img := b.meta.Image()
-	a := metadataAnswer{b: b, img: img, listener: r.Listener, version: r.Version, operations: req.IncludeTopicAuthorizedOperations}
+	a := metadataAnswer{img: img, version: r.Version, operations: req.IncludeTopicAuthorizedOperations}
 	resp.ClusterID = new(img.ClusterID)
 	resp.ControllerID = b.nodeID
 	for n := range img.Brokers() {
 		e := n.Endpoint(r.Listener)
-		if e == nil || n.Fenced {
+		if e != nil {
+			a.reachable = append(a.reachable, n.ID)
+		}
+		if n.Fenced {
+			continue
+		}
+		a.live = append(a.live, n.ID)
+		if e == nil {
 			continue
 		}
 		m := kmsg.NewMetadataResponseBroker()
@@ -52,7 +61,8 @@ func (b *Broker) handleMetadata(ctx context.Context, r *Request, req *kmsg.Metad
 	seen := make(map[string]bool, len(req.Topics))
 	for i := range req.Topics {
 		t := &req.Topics[i]
-		if t.Topic == nil {
+		// An id goes before a name: Java's admin client asks by id with an empty name beside it.
+		if t.Topic == nil || t.TopicID != [16]byte{} {
 			resp.Topics = append(resp.Topics, a.byID(t.TopicID))
 		} else if !seen[*t.Topic] {
 			seen[*t.Topic] = true
@@ -70,7 +80,7 @@ func (b *Broker) createAskedTopics(ctx context.Context, req *kmsg.MetadataReques
 	creation.SetVersion(creation.MaxVersion())
 	seen := map[string]bool{}
 	for _, t := range req.Topics {
-		if t.Topic == nil || seen[*t.Topic] || img.Topic(*t.Topic) != nil || metadata.CheckTopicName(*t.Topic) != "" {
+		if t.Topic == nil || t.TopicID != [16]byte{} || seen[*t.Topic] || img.Topic(*t.Topic) != nil || metadata.CheckTopicName(*t.Topic) != "" {
 			continue
 		}
 		seen[*t.Topic] = true
@@ -90,9 +100,11 @@ func (b *Broker) createAskedTopics(ctx context.Context, req *kmsg.MetadataReques
 	if len(creation.Topics) == 0 {
 		return
 	}
+	ctx, cancel := b.within(ctx, 0)
+	defer cancel()
 	for _, t := range b.meta.CreateTopics(ctx, creation).Topics {
 		err := kerr.ErrorForCode(t.ErrorCode)
-		if err != nil && err != kerr.TopicAlreadyExists {
+		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 			b.log.Warn("creating a topic on demand failed", "topic", t.Topic, "err", err, "message", text(t.ErrorMessage))
 		}
 	}
@@ -107,11 +119,11 @@ func text(s *string) string {
 
 // metadataAnswer builds the topics of a Metadata response from one image.
 type metadataAnswer struct {
-	b          *Broker
 	img        *metadata.Image
-	listener   string
 	version    int16
 	operations bool
+	live       []int32 // brokers that are not fenced
+	reachable  []int32 // brokers that have the client's listener
 }
 
 func (a *metadataAnswer) byName(name string) kmsg.MetadataResponseTopic {
@@ -157,11 +169,11 @@ func (a *metadataAnswer) topic(t *metadata.Topic) kmsg.MetadataResponseTopic {
 		p, out := &t.Partitions[i], &m.Partitions[i]
 		out.Partition, out.Leader, out.LeaderEpoch = int32(i), p.Leader, p.LeaderEpoch
 		out.Replicas, out.ISR = p.Replicas, p.ISR
-		out.OfflineReplicas = a.b.offlineReplicas(a.img, p)
+		out.OfflineReplicas = without(p.Replicas, a.live)
 		switch {
 		case p.Leader == metadata.NoLeader:
 			out.ErrorCode = kerr.LeaderNotAvailable.Code
-		case a.img.Broker(p.Leader).Endpoint(a.listener) == nil:
+		case !slices.Contains(a.reachable, p.Leader):
 			out.Leader = metadata.NoLeader
 			out.ErrorCode = kerr.ListenerNotFound.Code
 			if a.version < 6 {
@@ -180,27 +192,23 @@ func (a *metadataAnswer) topic(t *metadata.Topic) kmsg.MetadataResponseTopic {
 	return m
 }
 
-// offlineReplicas are the replicas on brokers that are not there, nil if all are.
-func (b *Broker) offlineReplicas(img *metadata.Image, p *metadata.Partition) (offline []int32) {
-	for _, id := range p.Replicas {
-		if n := img.Broker(id); n == nil || n.Fenced {
-			offline = append(offline, id)
-		}
-	}
-	return offline
-}
-
-// without returns a new list of the ids that are not in gone.
+// without returns the ids that are not in gone, nil if all are.
 func without(ids, gone []int32) []int32 {
 	var out []int32
 	for _, id := range ids {
-		missing := false
-		for _, g := range gone {
-			missing = missing || g == id
-		}
-		if !missing {
+		if !slices.Contains(gone, id) {
 			out = append(out, id)
 		}
 	}
 	return out
+}
+
+// liveBrokers are the brokers that are not fenced.
+func liveBrokers(img *metadata.Image) (live []int32) {
+	for n := range img.Brokers() {
+		if !n.Fenced {
+			live = append(live, n.ID)
+		}
+	}
+	return live
 }

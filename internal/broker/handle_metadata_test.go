@@ -1,14 +1,20 @@
 package broker
 
 import (
+	"crypto/rand"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"leat.dev/internal/base/clock"
 	"leat.dev/internal/base/vfs"
+	"leat.dev/internal/commitlog"
+	"leat.dev/internal/metadata"
+	"leat.dev/internal/metadata/config"
 )
 
 func metadataRequest(create, operations bool, names ...string) *kmsg.MetadataRequest {
@@ -106,8 +112,11 @@ func TestMetadataErrors(t *testing.T) {
 	known := kmsg.NewMetadataRequestTopic()
 	known.TopicID = h.meta.Image().Topic("p1").ID
 	byID.Topics = append(byID.Topics, known)
+	named := known
+	named.Topic = new("") // as Java's admin client asks
+	byID.Topics = append(byID.Topics, named)
 	resp = ask[*kmsg.MetadataResponse](c, byID, 13)
-	if got, want := topicsOf(resp), "- UNKNOWN_TOPIC_ID 0; p1 2"; got != want {
+	if got, want := topicsOf(resp), "- UNKNOWN_TOPIC_ID 0; p1 2; p1 2"; got != want {
 		t.Errorf("by id: %s, want %s", got, want)
 	}
 	if resp := ask[*kmsg.MetadataResponse](c, metadataRequest(false, true, "p1"), 8); resp.AuthorizedOperations != clusterOperations {
@@ -225,4 +234,77 @@ func TestDescribeTopicPartitions(t *testing.T) {
 			t.Errorf("got %s, want %s", test.got, test.want)
 		}
 	}
+}
+
+// BenchmarkMetadata answers and encodes a request for all topics, and one for
+// a single small topic among them.
+func BenchmarkMetadata(b *testing.B) {
+	for _, shape := range []struct{ topics, partitions int }{{10_000, 1}, {100, 100}, {1, 10_000}} {
+		img, node := benchmarkImage(b, shape.topics, shape.partitions)
+		broker := &Broker{nodeID: 1, meta: node, cfg: config.Defaults()}
+		for _, version := range []int16{7, 12} {
+			b.Run(fmt.Sprintf("topics=%d/partitions=%d/v%d", shape.topics, shape.partitions, version), func(b *testing.B) {
+				b.ReportAllocs()
+				var buf []byte
+				for b.Loop() {
+					req := kmsg.NewPtrMetadataRequest()
+					resp := broker.handleMetadata(b.Context(), &Request{Version: version, Listener: "PLAINTEXT"}, req)
+					resp.SetVersion(version)
+					buf = resp.AppendTo(buf[:0])
+				}
+				b.SetBytes(int64(len(buf)))
+			})
+		}
+		b.Run(fmt.Sprintf("topics=%d/one", shape.topics), func(b *testing.B) {
+			b.ReportAllocs()
+			name := ""
+			for t := range img.Topics() {
+				name = t.Name
+			}
+			req := metadataRequest(false, false, name)
+			for b.Loop() {
+				broker.handleMetadata(b.Context(), &Request{Version: 12, Listener: "PLAINTEXT"}, req)
+			}
+		})
+	}
+}
+
+// benchmarkImage is a metadata node with topics in memory.
+func benchmarkImage(b *testing.B, topics, partitions int) (*metadata.Image, *metadata.Node) {
+	fs := vfs.NewMem(1)
+	logger := slog.New(slog.DiscardHandler)
+	log, err := commitlog.Open(commitlog.Options{FS: fs, Clock: clock.System, Logger: logger, Dir: "/m", Topic: metadata.LogTopic, Config: metadata.LogConfig()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	n, err := metadata.Open(b.Context(), metadata.Options{
+		FS: fs, Clock: clock.System, Logger: logger, Dir: "/m", Log: log,
+		NodeID: 1, ClusterID: "c", Static: config.Defaults(), Random: rand.Reader,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { n.Close() })
+	reg := kmsg.NewPtrBrokerRegistrationRequest()
+	reg.BrokerID, reg.ClusterID, reg.PreviousBrokerEpoch, reg.LogDirs = 1, "c", -1, [][16]byte{{7}}
+	l := kmsg.NewBrokerRegistrationRequestListener()
+	l.Name, l.Host, l.Port = "PLAINTEXT", "localhost", 9092
+	reg.Listeners = append(reg.Listeners, l)
+	if _, err := n.StartBroker(b.Context(), reg); err != nil {
+		b.Fatal(err)
+	}
+	for i := 0; i < topics; {
+		req := kmsg.NewPtrCreateTopicsRequest()
+		for room := 10_000; i < topics && room >= partitions; i, room = i+1, room-partitions {
+			t := kmsg.NewCreateTopicsRequestTopic()
+			t.Topic, t.NumPartitions, t.ReplicationFactor = fmt.Sprintf("topic-%05d", i), int32(partitions), 1
+			req.Topics = append(req.Topics, t)
+		}
+		for _, t := range n.CreateTopics(b.Context(), req).Topics {
+			if t.ErrorCode != 0 {
+				b.Fatal(kerr.ErrorForCode(t.ErrorCode))
+			}
+		}
+	}
+	return n.Image(), n
 }

@@ -221,7 +221,7 @@ func TestDescribeProducers(t *testing.T) {
 	if p := parts[0].ActiveProducers[0]; p.ProducerID != 7 || p.ProducerEpoch != 2 || p.LastSequence != 1 || p.CurrentTxnStartOffset != -1 {
 		t.Errorf("%+v", p)
 	}
-	if parts[1].ErrorCode != kerr.UnknownTopicOrPartition.Code || parts[1].ErrorMessage == nil {
+	if parts[1].ErrorCode != kerr.UnknownTopicOrPartition.Code || parts[1].ErrorMessage != nil {
 		t.Errorf("%+v", parts[1])
 	}
 }

@@ -48,6 +48,9 @@ type produceSlot struct {
 	err       error // set by Committed, read after done
 }
 
+// leaderTimeout is the least that acks=1 waits for this broker's disk.
+const leaderTimeout = 30 * time.Second
+
 // errAcksZero closes the connection of a producer that asked for no answers: it is how Kafka tells it of an error.
 var errAcksZero = errors.New("produce with acks=0 failed")
 
@@ -82,10 +85,21 @@ func (b *Broker) beginProduce(c *transport.Call) error {
 		s.appendAll(c)
 	}
 	s.keepNames()
-	clear(s.req.Topics) // what they hold points into the request's body
-	s.req.Topics = s.req.Topics[:0]
+	s.forgetBody()
 	c.ReleaseBody()
 	return nil
+}
+
+// forgetBody drops what points into the request's body, and keeps the structure around it for the next request.
+func (s *produceState) forgetBody() {
+	for i := range s.req.Topics {
+		t := &s.req.Topics[i]
+		t.Name = nil
+		for j := range t.Partitions {
+			t.Partitions[j].Records = nil
+		}
+	}
+	s.req.Topics, s.req.TransactionID = s.req.Topics[:0], nil
 }
 
 func (s *produceState) reset() {
@@ -211,9 +225,12 @@ func (s *produceState) appendOne(c *transport.Call, topic *replica.Topic, in pro
 	answer.LogAppendTimeMs = info.LogAppendTime
 	answer.LogStartOffset = info.LogStartOffset
 	s.broker.metrics.produced(info.Bytes)
-	if s.req.Acks != -1 {
+	if s.req.Acks == 0 {
 		return
 	}
+	// acks=1 waits too: for this broker's disk, which with one in-sync replica is what the high watermark follows. So an
+	// acknowledged record can be read at once, as from Kafka's single replica, and it survives a power cut. Once there
+	// are more replicas acks=1 has to wait for the flushed offset instead.
 	index := s.used
 	s.used++
 	s.slots[index] = produceSlot{partition: p, answer: answer}
@@ -242,6 +259,11 @@ func (s *produceState) refuseErr(answer *produce.PartitionResponse, p *replica.P
 	if errors.As(err, &refused) {
 		s.refuse(answer, p, refused.Code)
 		answer.ErrorMessage = refused.Message
+		switch refused.Code {
+		case kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.CorruptMessage:
+		default:
+			answer.LogStartOffset = p.Log().StartOffset() // Kafka tells it with errors found in the log
+		}
 		for _, re := range refused.RecordErrors {
 			answer.RecordErrors = append(answer.RecordErrors, produce.RecordError{BatchIndex: re.BatchIndex, Message: re.Message})
 		}
@@ -330,7 +352,11 @@ func (s *produceState) wait(ctx context.Context, c *transport.Call) {
 		return
 	default:
 	}
-	timeout := time.Duration(s.req.TimeoutMillis)*time.Millisecond - s.broker.clock.Now().Sub(c.Received)
+	timeout := time.Duration(s.req.TimeoutMillis) * time.Millisecond
+	if s.req.Acks == 1 {
+		timeout = max(timeout, leaderTimeout) // the request's own is about replicas
+	}
+	timeout -= s.broker.clock.Now().Sub(c.Received)
 	if timeout > 0 {
 		if s.timer == nil {
 			s.timer = s.broker.clock.NewTimer(timeout)

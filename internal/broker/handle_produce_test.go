@@ -1,9 +1,11 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -207,6 +209,22 @@ func TestProducePipelined(t *testing.T) {
 	}
 }
 
+// The timeout is for acks=all: a leader's own disk is waited for.
+func TestProduceTimeout(t *testing.T) {
+	h := startBroker(t)
+	h.createTopic("t", 1)
+	c := h.dial()
+	for acks, want := range map[int16]*kerr.Error{-1: kerr.RequestTimedOut, 1: nil} {
+		req := produceRequest("t", 0, acks, records("x"))
+		req.TimeoutMillis = 0
+		p := ask[*kmsg.ProduceResponse](c, req, 9).Topics[0].Partitions[0]
+		// The flush may be quicker than the look at the clock: then all is well with acks=all too.
+		if err := kerr.ErrorForCode(p.ErrorCode); err != nil && !errors.Is(err, want) || err != nil && want == nil {
+			t.Errorf("acks %d: %v", acks, err)
+		}
+	}
+}
+
 // Several partitions in one request: those that fail do not keep the others from being written.
 func TestProducePartly(t *testing.T) {
 	h := startBroker(t)
@@ -255,6 +273,40 @@ func TestStorageErrorAndBack(t *testing.T) {
 		return resp.Topics[0].Partitions[0].ErrorCode == 0
 	})
 	if got := c.consume("t", 0, 0); got[0] != "before" || got[len(got)-1] != "after" {
+		t.Errorf("read %q", got)
+	}
+}
+
+// A partition that cannot be opened when the broker starts keeps nothing else from being served, and is served itself
+// once it can be.
+func TestUnreadableAtStart(t *testing.T) {
+	fault := vfs.NewFault(vfs.NewMem(1))
+	h := startOn(t, fault, "/log")
+	h.createTopic("t", 1)
+	h.createTopic("other", 1)
+	c := h.dial()
+	c.produce("t", 0, records("before"))
+	c.produce("other", 0, records("before"))
+	h.stop()
+	fault.Set(func(op vfs.Op, name string) error {
+		if strings.Contains(name, "/t-0") {
+			return syscall.EIO
+		}
+		return nil
+	})
+	h.open()
+	c = h.dial()
+	resp := ask[*kmsg.ProduceResponse](c, produceRequest("t", 0, -1, records("lost")), 9)
+	if code := resp.Topics[0].Partitions[0].ErrorCode; code != kerr.KafkaStorageError.Code && code != kerr.NotLeaderForPartition.Code {
+		t.Fatalf("error %d", code)
+	}
+	c.produce("other", 0, records("after"))
+	fault.Set(nil)
+	waitFor(t, func() bool {
+		resp := ask[*kmsg.ProduceResponse](c, produceRequest("t", 0, -1, records("after")), 9)
+		return resp.Topics[0].Partitions[0].ErrorCode == 0
+	})
+	if got := c.consume("t", 0, 0); !slices.Equal(got, []string{"before", "after"}) {
 		t.Errorf("read %q", got)
 	}
 }

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -23,7 +24,7 @@ import (
 
 // harness is a broker on a disk in memory, which clients reach inside the process.
 type harness struct {
-	t        *testing.T
+	t        testing.TB
 	fs       vfs.FS
 	settings map[string]string
 	path     string
@@ -37,7 +38,13 @@ func startBroker(t *testing.T, settings ...string) *harness {
 	return startOn(t, vfs.NewMem(1), "/log", settings...)
 }
 
-func startOn(t *testing.T, fsys vfs.FS, path string, settings ...string) *harness {
+// startBench starts a broker for a benchmark.
+func startBench(b *testing.B) *harness {
+	b.Helper()
+	return startOn(b, vfs.NewMem(1), "/log", "log.flush", "os")
+}
+
+func startOn(t testing.TB, fsys vfs.FS, path string, settings ...string) *harness {
 	t.Helper()
 	h := &harness{t: t, fs: fsys, path: path, settings: map[string]string{
 		"node.id": "1", "group.initial.rebalance.delay.ms": "0", "offsets.topic.num.partitions": "2", "log.cleaner.enable": "false",
@@ -62,7 +69,7 @@ func (h *harness) open() {
 	}
 	h.memory = transport.NewMemory("memory")
 	h.Broker, err = Open(h.t.Context(), Options{
-		FS: h.fs, Clock: clock.System, Logger: slog.New(slog.NewTextHandler(testWriter{h.t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		FS: h.fs, Clock: clock.System, Random: rand.Reader, Logger: slog.New(slog.NewTextHandler(testWriter{h.t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Path: h.path, Config: static,
 		Listeners: []Listener{{Name: "PLAINTEXT", Listener: h.memory, AdvertisedHost: "leat.test", AdvertisedPort: 9092}},
 	})
@@ -89,7 +96,7 @@ func (h *harness) restart() {
 }
 
 // testWriter shows the broker's warnings in the test's output.
-type testWriter struct{ t *testing.T }
+type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(b []byte) (int, error) {
 	w.t.Logf("broker: %s", b)
@@ -98,7 +105,7 @@ func (w testWriter) Write(b []byte) (int, error) {
 
 // conn is a client that speaks the raw protocol.
 type conn struct {
-	t *testing.T
+	t testing.TB
 	net.Conn
 	id   string
 	corr int32
@@ -253,7 +260,7 @@ func fetchOf(topic string, id [16]byte, partition int32, offset int64) *kmsg.Fet
 }
 
 // values decodes the records of fetched bytes, leaving out what lies before offset.
-func values(t *testing.T, data []byte, offset int64) (out []string) {
+func values(t testing.TB, data []byte, offset int64) (out []string) {
 	t.Helper()
 	for b, err := range batch.Split(data) {
 		if err != nil {
@@ -286,7 +293,7 @@ func (c *conn) consume(topic string, partition int32, offset int64) []string {
 }
 
 // waitFor tries a condition that nothing signals until it is true.
-func waitFor(t *testing.T, done func() bool) {
+func waitFor(t testing.TB, done func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()

@@ -1,8 +1,8 @@
 package broker
 
 import (
+	"context"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha512"
 	"crypto/tls"
 	"encoding/base64"
@@ -81,11 +81,11 @@ func (s *saslSettings) close() {
 
 // openSecurity sets up the authorizer and the listeners. It needs no metadata yet; what mechanisms ask of it, they ask
 // when clients come.
-func (b *Broker) openSecurity() error {
+func (b *Broker) openSecurity(context.Context) error {
 	s := &security{listeners: map[string]*listenerSecurity{}, audit: newAudit(b.log, b.clock, b.cfg.String("audit.log"))}
 	b.security = s
 	s.fakeKey = make([]byte, 32)
-	_, _ = rand.Read(s.fakeKey) // never fails
+	b.random(s.fakeKey)
 	if key := b.cfg.String("delegation.token.secret.key"); key != "" {
 		s.tokenKey = []byte(key)
 	}
@@ -205,7 +205,7 @@ func (b *Broker) scramOptions(name string) auth.ScramOptions {
 		mechanism = metadata.ScramSHA512
 	}
 	o := auth.ScramOptions{
-		Random: rand.Reader, FakeKey: b.security.fakeKey,
+		Random: b.opts.Random, FakeKey: b.security.fakeKey,
 		Credential: func(user string) (auth.ScramCredential, bool) {
 			c := b.meta.Image().ScramCredential(user, mechanism)
 			if c == nil {
@@ -283,7 +283,7 @@ func (b *Broker) newGSSAPI(l config.Listener, login config.Login) (auth.Mechanis
 	if err != nil {
 		return nil, fmt.Errorf("the keytab: %w", err)
 	}
-	return auth.NewGSSAPI(auth.GSSAPIOptions{Keytab: keytab, Principal: principal, Rules: rules, Clock: b.clock, Random: rand.Reader})
+	return auth.NewGSSAPI(auth.GSSAPIOptions{Keytab: keytab, Principal: principal, Rules: rules, Clock: b.clock, Random: b.opts.Random})
 }
 
 // securityChanged follows the metadata: ACLs into the authorizer, and settings of listeners.

@@ -82,6 +82,7 @@ func (b *Broker) logSettings() logdir.Settings {
 	s.LogStartInterval = c.Millis("log.flush.start.offset.checkpoint.interval.ms")
 	s.HighWatermarkInterval = c.Millis("replica.high.watermark.checkpoint.interval.ms")
 	s.ProducerIDExpiration = c.Millis("producer.id.expiration.ms")
+	s.ProducerIDExpirationCheck = c.Millis("producer.id.expiration.check.interval.ms")
 	s.CleanerEnabled = c.Bool("log.cleaner.enable")
 	s.CleanerThreads = c.Int("log.cleaner.threads")
 	s.CleanerDedupeBytes = c.Int64("log.cleaner.dedupe.buffer.size")

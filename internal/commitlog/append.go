@@ -136,7 +136,10 @@ func (l *Log) AppendFollower(b []byte) (AppendInfo, error) {
 		}
 		next = h.NextOffset()
 	}
-	for one := range batch.Split(b) {
+	for one, err := range batch.Split(b) {
+		if err != nil {
+			return AppendInfo{}, refuse(kerr.CorruptMessage, "%v", err)
+		}
 		h := one.Header()
 		var marker batch.EndTxn
 		var isMarker bool
@@ -176,6 +179,9 @@ func (l *Log) write(b batch.Batch, h *batch.Header, c *Config, isMarker bool, ma
 	f, err := s.log.acquire(false)
 	if err != nil {
 		return l.fail("open segment", err)
+	}
+	if s.size == 0 && !s.reserved {
+		s.reserve(f.file, c)
 	}
 	_, err = f.file.WriteAt(b, s.size)
 	f.release()
@@ -302,6 +308,9 @@ func (l *Log) roll(base int64) error {
 	old.addTime()
 	l.mu.Unlock()
 	if err := old.saveIndexes(); err != nil {
+		return err
+	}
+	if err := old.trim(); err != nil {
 		return err
 	}
 	if err := l.writeSnapshot(base, false); err != nil {

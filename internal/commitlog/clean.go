@@ -50,11 +50,12 @@ type cleaner struct {
 	closed []*segment // all below end
 }
 
-// lastOf is what must survive of an active producer: the batch that holds its
-// last sequence, or the marker that holds its epoch.
+// lastOf names what must survive of an active producer: the batch that holds
+// its last sequence, or, without data, the marker that holds its epoch. The
+// one in the segments that are rewritten counts, whatever came after them: a
+// crash may take the later ones.
 type lastOf struct {
-	offset int64 // of the last data, -1 none
-	epoch  int16
+	data, marker int64 // last offsets, -1 none
 }
 
 // Clean compacts the log once. The records of an error are at fault unless it
@@ -74,10 +75,14 @@ func (l *Log) Clean(ctx context.Context, b *CleanerBuffers) (CleanStats, error) 
 	if c.end <= c.from {
 		return CleanStats{FirstDirtyOffset: c.from}, nil
 	}
+	if err := l.flushBefore(c.end); err != nil {
+		return CleanStats{}, err
+	}
 	if err := c.run(); err != nil {
 		var content *contentError
+		var damaged *walkDamage
 		switch {
-		case errors.As(err, &content), errors.Is(err, errCleanAborted), errors.Is(err, ErrClosed), ctx.Err() != nil:
+		case errors.As(err, &content), errors.As(err, &damaged), errors.Is(err, errCleanAborted), errors.Is(err, ErrClosed), ctx.Err() != nil:
 			return CleanStats{}, err
 		}
 		return CleanStats{}, l.fail("compact", err)
@@ -89,6 +94,21 @@ func (l *Log) Clean(ctx context.Context, b *CleanerBuffers) (CleanStats, error) 
 	l.o.Metrics.CleanedKeptBytes.Add(c.stats.KeptBytes)
 	c.stats.FirstDirtyOffset, c.stats.Duration = c.end, l.o.Clock.Now().Sub(began)
 	return c.stats, nil
+}
+
+// flushBefore makes the log durable up to end, and that this is so as well:
+// the gaps that compaction leaves must not look like an end that was lost.
+func (l *Log) flushBefore(end int64) error {
+	l.flushMu.Lock()
+	defer l.flushMu.Unlock()
+	flushed, err := l.flush(true) // only closed segments are compacted
+	if err != nil {
+		return err
+	}
+	if err := l.writeFlushPoint(flushed, true); err != nil {
+		return l.fail("write flush point", err)
+	}
+	return nil
 }
 
 // contentError says that records cannot be compacted because of what they hold.
@@ -103,6 +123,9 @@ func (e *contentError) Unwrap() error { return e.err }
 func (c *cleaner) run() error {
 	c.takeState()
 	if err := c.mapKeys(); err != nil {
+		return err
+	}
+	if err := c.findLast(); err != nil {
 		return err
 	}
 	aborted, err := c.aborted(0)
@@ -136,15 +159,32 @@ func (c *cleaner) run() error {
 func (c *cleaner) takeState() {
 	c.appendMu.Lock()
 	defer c.appendMu.Unlock()
-	c.last = make(map[int64]lastOf, len(c.producers.byID))
-	for id, p := range c.producers.byID {
-		last := lastOf{-1, p.epoch}
-		if p.n > 0 {
-			last.offset = p.batches[p.n-1].lastOffset
-		}
-		c.last[id] = last
-	}
 	c.closed = c.below(c.end)
+	c.last = make(map[int64]lastOf, len(c.producers.byID))
+	for id := range c.producers.byID {
+		c.last[id] = lastOf{-1, -1}
+	}
+}
+
+// findLast finds the last batch and marker of each active producer.
+func (c *cleaner) findLast() error {
+	if len(c.last) == 0 {
+		return nil
+	}
+	upper := c.closed[len(c.closed)-1].next
+	return c.walk(c.closed, 0, upper, func(h *batch.Header, _ int64, _ *scanner) error {
+		last, active := c.last[h.ProducerID]
+		switch {
+		case !active:
+			return nil
+		case h.Control():
+			last.marker = h.LastOffset()
+		default:
+			last.data = h.LastOffset()
+		}
+		c.last[h.ProducerID] = last
+		return c.alive()
+	})
 }
 
 // below returns the closed segments with a base below offset. appendMu is held,
@@ -203,8 +243,10 @@ func (c *cleaner) mapKeys() error {
 }
 
 // aborted lists the aborted transactions that end at or after from and begin in
-// what is compacted; their markers may come later.
+// the segments that are rewritten, of which the last may reach above the end of
+// the compaction; their markers may come later still.
 func (c *cleaner) aborted(from int64) (out []abortedTxn, err error) {
+	upper := c.closed[len(c.closed)-1].next
 	c.mu.RLock()
 	var with []*segment
 	for _, s := range c.segments {
@@ -219,7 +261,7 @@ func (c *cleaner) aborted(from int64) (out []abortedTxn, err error) {
 			return nil, err
 		}
 		for _, a := range entries {
-			if a.last >= from && a.first < c.end {
+			if a.last >= from && a.first < upper {
 				out = append(out, a)
 			}
 		}
@@ -297,7 +339,7 @@ func (c *cleaner) batches(s *segment, pos int64, each func(batch.Batch, *batch.H
 			}
 			continue
 		}
-		if err := each(batch.Batch(b[:need:need]), &h); err == io.EOF {
+		if err := each(batch.Batch(b[:need:need]), &h); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err

@@ -87,14 +87,11 @@ func (o *output) batch(b batch.Batch, h *batch.Header, txns *cleanedTxns) error 
 // holdsProducer tells whether the batch is the one that keeps the state of an
 // active producer.
 func (o *output) holdsProducer(h *batch.Header) bool {
-	last, ok := o.last[h.ProducerID]
-	if !h.HasProducer() || !ok {
+	last, active := o.last[h.ProducerID]
+	if !h.HasProducer() || !active {
 		return false
 	}
-	if last.offset >= 0 {
-		return h.LastOffset() == last.offset
-	}
-	return h.Control() && h.ProducerEpoch == last.epoch
+	return h.LastOffset() == last.data || last.data < 0 && h.LastOffset() == last.marker
 }
 
 // filter keeps the records that compaction retains.

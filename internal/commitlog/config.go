@@ -41,6 +41,7 @@ type Config struct {
 	SegmentJitter time.Duration // segment.jitter.ms
 	IndexBytes    int32         // segment.index.bytes
 	IndexInterval int32         // index.interval.bytes
+	Preallocate   bool          // preallocate
 
 	Delete          bool          // cleanup.policy has delete
 	Compact         bool          // cleanup.policy has compact

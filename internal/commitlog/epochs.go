@@ -21,7 +21,8 @@ type epochEntry struct {
 // epochCache is the history of leader epochs; both fields strictly increase.
 type epochCache struct {
 	entries []epochEntry
-	dirty   bool // differs from the file
+	saved   []epochEntry // what the file holds
+	dirty   bool         // may differ from the file
 }
 
 // assign notes a new epoch. Entries that contradict it are dropped: a later

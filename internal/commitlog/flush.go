@@ -1,8 +1,10 @@
 package commitlog
 
 import (
+	"errors"
 	"math"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"leat.dev/internal/base/vfs"
@@ -114,23 +116,31 @@ func (l *Log) flush(rolledOnly bool) (int64, error) {
 // time also what creating the partition left for later.
 func (l *Log) syncNames() error {
 	if l.newDir {
-		f, err := l.o.FS.Open(l.path(partitionMetadataFile))
-		if err != nil {
+		if err := l.syncFile(partitionMetadataFile); err != nil {
 			return err
 		}
-		err = f.Sync()
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-		if err == nil {
-			err = l.o.FS.SyncDir(filepath.Dir(l.o.Dir))
-		}
-		if err != nil {
+		if err := l.o.FS.SyncDir(filepath.Dir(l.o.Dir)); err != nil {
 			return err
 		}
 		l.newDir = false
 	}
 	return l.o.FS.SyncDir(l.o.Dir)
+}
+
+// syncFile syncs a file in the partition's directory, if it is there.
+func (l *Log) syncFile(name string) error {
+	f, err := l.o.FS.Open(l.path(name))
+	if isNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }
 
 // syncSegment syncs a segment without holding a lock that appends need. What
@@ -142,12 +152,12 @@ func (l *Log) syncSegment(s *segment, closed bool) error {
 	s.unsynced, s.txnsUnsynced = false, false
 	l.mu.Unlock()
 	if log {
-		if err := syncLazy(&s.log); err != nil && err != errGone {
+		if err := syncLazy(&s.log); err != nil && !errors.Is(err, errGone) {
 			return err
 		}
 	}
 	if txns {
-		if err := syncLazy(&s.txns); err != nil && err != errGone {
+		if err := syncLazy(&s.txns); err != nil && !errors.Is(err, errGone) {
 			return err
 		}
 	}
@@ -155,7 +165,7 @@ func (l *Log) syncSegment(s *segment, closed bool) error {
 		return nil
 	}
 	for _, x := range []*sideIndex{&s.offsets, &s.times} {
-		if err := x.sync(); err != nil && err != errGone {
+		if err := x.sync(); err != nil && !errors.Is(err, errGone) {
 			return err
 		}
 	}
@@ -171,7 +181,13 @@ func (l *Log) Checkpoint() (recoveryPoint int64, err error) {
 	if err := l.usable(); err != nil {
 		return 0, err
 	}
-	end, flushed := l.end.Load(), l.flushed.Load()
+	// The side files of the segments below the recovery point must be durable,
+	// even if the log was flushed before the last of them was closed.
+	flushed, err := l.flush(true)
+	if err != nil {
+		return 0, err
+	}
+	end := l.end.Load()
 	if end == l.lastCheckpoint {
 		// The side files reach the end already.
 		l.recoveryPoint.Store(flushed)
@@ -204,7 +220,7 @@ func (l *Log) Checkpoint() (recoveryPoint int64, err error) {
 		// The recovery point written after the last Checkpoint replaced the
 		// one from before the truncation.
 		l.flushCap = math.MaxInt64
-		err = l.writeFlushPoint(flushed, false)
+		err = l.writeFlushPoint(flushed, true)
 	}
 	l.capAge++
 	if err != nil {
@@ -230,21 +246,33 @@ func (l *Log) idleCheckpoint() error {
 	return nil
 }
 
-// takeEpochs returns the epoch file's new content, nil if it has not changed.
-// mu is held.
-func (l *Log) takeEpochs() []byte {
+// takeEpochs returns what the epoch file should hold, nil if it holds that
+// already. An epoch without records is left out: whoever becomes leader assigns
+// it again, and a restart need not write a file for every partition. mu is held.
+func (l *Log) takeEpochs() []epochEntry {
 	if !l.epochs.dirty {
 		return nil
 	}
-	l.epochs.dirty = false
-	return l.epochs.encode()
-}
-
-func (l *Log) saveEpochs(data []byte) error {
-	if data == nil {
+	entries := l.epochs.entries
+	for n := len(entries); n > 0 && entries[n-1].start >= l.end.Load(); n-- {
+		entries = entries[:n-1]
+	}
+	if slices.Equal(entries, l.epochs.saved) {
 		return nil
 	}
-	return vfs.WriteFileAtomic(l.o.FS, l.path(epochFile), data)
+	l.epochs.dirty = len(entries) < len(l.epochs.entries)
+	l.epochs.saved = slices.Clone(entries)
+	if l.epochs.saved == nil {
+		l.epochs.saved = []epochEntry{}
+	}
+	return l.epochs.saved
+}
+
+func (l *Log) saveEpochs(entries []epochEntry) error {
+	if entries == nil {
+		return nil
+	}
+	return vfs.WriteFileAtomic(l.o.FS, l.path(epochFile), (&epochCache{entries: entries}).encode())
 }
 
 // RecoveryPoint is the offset that recovery may start from: below it the log

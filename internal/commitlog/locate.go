@@ -2,6 +2,7 @@ package commitlog
 
 import (
 	"encoding/binary"
+	"errors"
 
 	"leat.dev/internal/base/vfs"
 	"leat.dev/internal/wire/batch"
@@ -29,7 +30,7 @@ func (l *Log) locate(s *segment, offset int64) (place, error) {
 // locateIn is locate on a view of a segment taken under mu.
 func locateIn(f vfs.File, base int64, view indexView, limit, offset int64) (place, error) {
 	if offset <= base {
-		return walkTo(f, 0, limit, offset)
+		return walkTo(f, 0, limit, offset, -1)
 	}
 	var b [offsetEntrySize]byte
 	n, err := view.search(b[:], func(e []byte) bool { return base+int64(getOffsetEntry(e).rel) <= offset })
@@ -37,22 +38,22 @@ func locateIn(f vfs.File, base int64, view indexView, limit, offset int64) (plac
 		return place{}, err
 	}
 	if n < 0 {
-		return walkTo(f, 0, limit, offset)
+		return walkTo(f, 0, limit, offset, -1)
 	}
 	e := getOffsetEntry(b[:])
-	if int64(e.pos) < limit {
-		p, err := walkTo(f, int64(e.pos), limit, offset)
-		if _, bad := err.(*badBatch); !bad {
+	if e.pos >= 0 && int64(e.pos) < limit {
+		p, err := walkTo(f, int64(e.pos), limit, offset, base+int64(e.rel))
+		if !errors.As(err, new(*badBatch)) {
 			return p, err
 		}
 	}
 	// An index that does not match its log: the headers lead there too.
-	return walkTo(f, 0, limit, offset)
+	return walkTo(f, 0, limit, offset, -1)
 }
 
 // walkTo goes from header to header, from the batch at pos, to the first that
-// ends at or after offset.
-func walkTo(f vfs.File, pos, limit, offset int64) (place, error) {
+// ends at or after offset. The batch at pos must end at last, unless that is -1.
+func walkTo(f vfs.File, pos, limit, offset, last int64) (place, error) {
 	buf := walkBuffers.Get().(*[walkBuffer]byte)
 	defer walkBuffers.Put(buf)
 	var have []byte // of the file, from byte at
@@ -68,6 +69,10 @@ func walkTo(f vfs.File, pos, limit, offset int64) (place, error) {
 		if err != nil {
 			return place{}, &badBatch{pos: pos, reason: err.Error()}
 		}
+		if last >= 0 && h.LastOffset() != last {
+			return place{}, &badBatch{pos: pos, reason: "not the batch that the index names"}
+		}
+		last = -1
 		if h.LastOffset() >= offset {
 			return place{pos, int64(h.Size()), h.BaseOffset, h.NextOffset()}, nil
 		}

@@ -44,19 +44,21 @@ type Log struct {
 	producers producerTable // appendMu; the transactions in it also mu
 	epochs    epochCache    // (mu)
 
-	snapshotAt     int64 // offset of the newest snapshot file, -1 none (appendMu)
-	looseSnapshot  int64 // one that is not at a segment's base, -1 (appendMu)
-	flushPoint     lazyFile
-	flushCap       int64     // see flushPoint.cap (flushMu)
-	dirUnsynced    bool      // (mu) names in the directory were not fsynced
-	lastFlush      time.Time // (mu)
-	firstDirty     int64     // start of the part that compaction has not seen (mu)
-	lastCheckpoint int64     // end offset at the last Checkpoint (flushMu)
-	newDir         bool      // partition.metadata and the directory's name were not synced (flushMu)
-	capAge         int       // Checkpoints since the last truncation (flushMu)
-	deleted        []deletedSegment
-	waiting        atomic.Int64 // len(deleted)
-	interrupt      atomic.Int32 // above 0: a compaction should end early
+	snapshotAt       int64 // offset of the newest snapshot file, -1 none (appendMu)
+	looseSnapshot    int64 // one that is not at a segment's base, -1 (appendMu)
+	flushPoint       lazyFile
+	flushCap         int64     // see flushPoint.cap (flushMu)
+	hadFlushPoint    bool      // when the log was opened
+	flushPointSynced bool      // by this process (flushMu)
+	dirUnsynced      bool      // (mu) names in the directory were not fsynced
+	lastFlush        time.Time // (mu)
+	firstDirty       int64     // start of the part that compaction has not seen (mu)
+	lastCheckpoint   int64     // end offset at the last Checkpoint (flushMu)
+	newDir           bool      // partition.metadata and the directory's name were not synced (flushMu)
+	capAge           int       // Checkpoints since the last truncation (flushMu)
+	deleted          []deletedSegment
+	waiting          atomic.Int64 // len(deleted)
+	interrupt        atomic.Int32 // above 0: a compaction should end early
 
 	offline atomic.Pointer[StorageError]
 	closed  atomic.Bool

@@ -82,14 +82,7 @@ func (l *Log) openMetadata(files []vfs.DirEntry) error {
 	if l.topicID == ([16]byte{}) {
 		return nil
 	}
-	f, err := l.o.FS.Create(l.path(partitionMetadataFile))
-	if err == nil {
-		_, err = f.WriteAt(encodePartitionMetadata(l.topicID), 0)
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-	}
-	if err != nil {
+	if err := l.writeFile(partitionMetadataFile, encodePartitionMetadata(l.topicID)); err != nil {
 		return &StorageError{"write " + partitionMetadataFile, err}
 	}
 	l.newDir = true
@@ -166,6 +159,12 @@ func (l *Log) load(files []vfs.DirEntry, clean bool, recoveryPoint int64) error 
 	l.setHighWatermark(l.o.HighWatermark)
 	l.firstDirty = first
 	l.lastFlush = l.o.Clock.Now()
+	l.lastCheckpoint = end // the side files are complete
+	if !clean {
+		l.lastCheckpoint = -1
+		// The names that a process made and then died may not be durable.
+		l.dirUnsynced, l.newDir = true, true
+	}
 	return nil
 }
 
@@ -190,6 +189,9 @@ func (l *Log) restartAt(start int64) error {
 		if err := s.remove(l.o.FS); err != nil {
 			return &StorageError{"remove segment", err}
 		}
+	}
+	if err := l.createFlushPoint(); err != nil {
+		return &StorageError{"create " + flushPointFile, err}
 	}
 	s := l.newSegment(start, "")
 	s.tsKnown = true
@@ -286,7 +288,7 @@ func (l *Log) loadEpochs(files []vfs.DirEntry) (lost bool, err error) {
 		l.logger.Warn("leader epochs are read from the batches, because their file is damaged", "dir", l.o.Dir, "error", err)
 		return true, nil
 	}
-	l.epochs.entries = entries
+	l.epochs.entries, l.epochs.saved = entries, slices.Clone(entries)
 	return false, nil
 }
 
@@ -299,4 +301,4 @@ func (l *Log) releaseFiles() {
 }
 
 // isEnd tells whether a scan ended at the end of the data.
-func isEnd(err error) bool { return err == io.EOF }
+func isEnd(err error) bool { return errors.Is(err, io.EOF) }

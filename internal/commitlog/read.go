@@ -154,7 +154,7 @@ func (l *Log) readFrom(info *ReadInfo, h *handle, v readView, at int64, maxBytes
 	if first.pos < 0 || v.endPos-first.pos > int64(maxBytes) {
 		// The size of the first batch matters, or the place is not known.
 		if first.pos >= 0 {
-			first, err = walkTo(h.file, first.pos, v.limit, at)
+			first, err = walkTo(h.file, first.pos, v.limit, at, -1)
 		} else {
 			first, err = locateIn(h.file, v.seg.base, v.index, v.limit, at)
 		}

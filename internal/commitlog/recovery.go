@@ -31,6 +31,7 @@ type recovery struct {
 	cut       *segment            // is truncated to its size
 	reindexed []*segment          // their indexes are written anew
 	aborts    map[*segment][]byte // their transaction indexes too
+	retaken   map[int64][]byte    // snapshots at the starts of segments, by offset
 }
 
 func (r *recovery) run() error {
@@ -63,6 +64,15 @@ func (r *recovery) run() error {
 		return err
 	}
 	for i := r.unchecked; i < len(l.segments); i++ {
+		if base := l.segments[i].base; i > r.unchecked && base > r.next && base > r.bound && l.hadFlushPoint {
+			// The end of the segment before it did not reach the disk. The
+			// gaps that our compaction leaves lie below the bound; about a log
+			// that another program wrote we do not know, and keep it.
+			l.logger.Warn("segments after a gap are cut off", "dir", l.o.Dir, "offset", r.next, "next_segment", base)
+			r.drop = l.segments[i:]
+			l.segments = l.segments[:i]
+			break
+		}
 		if err := r.check(l.segments[i], pos); err != nil {
 			return err
 		}
@@ -320,6 +330,12 @@ func (r *recovery) check(s *segment, pos int64) error {
 	if pos == 0 {
 		resetForScan(s)
 	}
+	if s != l.segments[r.unchecked] {
+		if r.retaken == nil {
+			r.retaken = make(map[int64][]byte)
+		}
+		r.retaken[s.base] = encodeSnapshot(l.producers.snapshot())
+	}
 	s.size, s.next, s.unsynced = pos, max(s.base, r.next), true
 	aborted, err := r.keptAborts(s)
 	if err != nil {
@@ -370,7 +386,7 @@ func (r *recovery) keptAborts(s *segment) ([]byte, error) {
 	entries, _ := decodeAborted(data)
 	var out []byte
 	for _, a := range entries {
-		if a.last >= r.next {
+		if a.last >= r.next || a.last < s.base {
 			break
 		}
 		out = a.append(out)
@@ -429,12 +445,20 @@ func (r *recovery) apply() error {
 			return fail(err)
 		}
 	}
+	// A snapshot above what is known to be durable may tell of batches that a
+	// crash replaced by others.
 	for _, at := range r.snapshots {
-		if at > r.next {
+		if at > min(r.next, r.bound) {
 			if err := l.removeSnapshot(at); err != nil {
 				return fail(err)
 			}
 		}
+	}
+	for at, data := range r.retaken {
+		if err := l.writeFile(baseName(at)+snapshotSuffix, data); err != nil {
+			return fail(err)
+		}
+		l.snapshotAt = max(l.snapshotAt, at)
 	}
 	l.active().next = r.next
 	return nil
@@ -464,6 +488,11 @@ func (r *recovery) writeIndexes(s *segment, last bool) error {
 			}
 			x.shrink(indexWindow / 2)
 		}
+		if !last {
+			if err := x.sync(); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -490,7 +519,8 @@ func (r *recovery) checkAborts() error {
 	return nil
 }
 
-// writeAborts replaces a transaction index.
+// writeAborts replaces a transaction index, durably: an older content could
+// name transactions that were cut off, and nothing would notice.
 func (l *Log) writeAborts(s *segment, data []byte) error {
 	h, err := s.txns.acquire(true)
 	if err != nil {
@@ -500,10 +530,11 @@ func (l *Log) writeAborts(s *segment, data []byte) error {
 	if err := h.file.Truncate(0); err != nil {
 		return err
 	}
-	s.hasTxns, s.txnsUnsynced, l.dirUnsynced = len(data) > 0, true, true
-	if len(data) == 0 {
-		return nil
+	if len(data) > 0 {
+		if _, err := h.file.WriteAt(data, 0); err != nil {
+			return err
+		}
 	}
-	_, err = h.file.WriteAt(data, 0)
-	return err
+	s.hasTxns, s.txnsUnsynced, l.dirUnsynced = len(data) > 0, false, true
+	return h.file.Sync()
 }

@@ -124,21 +124,12 @@ func (r *recovery) walkError(segments []*segment, err error) error {
 // backfill gives the producers of a snapshot at offset the batches before
 // their last one, as far as those are near.
 func (l *Log) backfill(segments []*segment, offset int64) error {
-	i := len(segments) - 1
-	for i > 0 && segments[i].base >= offset {
-		i--
-	}
-	s := segments[i]
-	found, err := l.locate(s, offset)
-	if err != nil {
-		return err
-	}
-	near, err := l.entryAtPos(s, found.pos-backfillBytes)
+	near, err := l.offsetBefore(segments, offset, backfillBytes)
 	if err != nil {
 		return err
 	}
 	before := make(map[int64][]producerBatch)
-	err = l.walk(segments[i:i+1], near, offset, func(h *batch.Header, _ int64, _ *scanner) error {
+	err = l.walk(segments, near, offset, func(h *batch.Header, _ int64, _ *scanner) error {
 		p := l.producers.byID[h.ProducerID]
 		if p == nil || h.Control() || h.BaseSequence < 0 || h.ProducerEpoch != p.epoch || p.n == 0 ||
 			h.LastOffset() >= p.batches[p.n-1].lastOffset {
@@ -166,15 +157,28 @@ func (l *Log) backfill(segments []*segment, offset int64) error {
 	return nil
 }
 
-// entryAtPos returns the offset to start from in order to read the batches
-// from about pos on.
-func (l *Log) entryAtPos(s *segment, pos int64) (int64, error) {
+// offsetBefore returns an offset about n bytes before another one.
+func (l *Log) offsetBefore(segments []*segment, offset, n int64) (int64, error) {
+	i := len(segments) - 1
+	for i > 0 && segments[i].base >= offset {
+		i--
+	}
+	at, err := l.locate(segments[i], offset)
+	if err != nil {
+		return 0, err
+	}
+	pos := at.pos - n
+	for pos < 0 && i > 0 {
+		i--
+		pos += segments[i].size
+	}
+	s := segments[i]
 	if pos <= 0 {
 		return s.base, nil
 	}
 	var b [offsetEntrySize]byte
-	n, err := s.offsets.view().search(b[:], func(e []byte) bool { return int64(getOffsetEntry(e).pos) <= pos })
-	if err != nil || n < 0 {
+	k, err := s.offsets.view().search(b[:], func(e []byte) bool { return int64(getOffsetEntry(e).pos) <= pos })
+	if err != nil || k < 0 {
 		return s.base, err
 	}
 	return s.base + int64(getOffsetEntry(b[:]).rel), nil
@@ -258,15 +262,7 @@ func (l *Log) writeSnapshot(offset int64, loose bool) error {
 		}
 		return nil
 	}
-	f, err := l.o.FS.Create(l.path(baseName(offset) + snapshotSuffix))
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteAt(encodeSnapshot(l.producers.snapshot()), 0)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
+	if err := l.writeFile(baseName(offset)+snapshotSuffix, encodeSnapshot(l.producers.snapshot())); err != nil {
 		return err
 	}
 	if old := l.looseSnapshot; old >= 0 && old != offset {
@@ -279,6 +275,19 @@ func (l *Log) writeSnapshot(offset int64, loose bool) error {
 		l.looseSnapshot = offset
 	}
 	return nil
+}
+
+// writeFile replaces a file in the partition's directory, not durably.
+func (l *Log) writeFile(name string, data []byte) error {
+	f, err := l.o.FS.Create(l.path(name))
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, 0)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }
 
 // removeSnapshots deletes the snapshot files that lie in [from, to).

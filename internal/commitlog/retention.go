@@ -136,6 +136,14 @@ func (l *Log) dropFirst(n int, now time.Time) error {
 	l.firstDirty = max(l.firstDirty, first)
 	l.dirUnsynced = true
 	l.mu.Unlock()
+	// The producers whose records go are known from the snapshot at the new
+	// start, which is made durable first.
+	if err := l.syncFile(baseName(first) + snapshotSuffix); err != nil {
+		return err
+	}
+	if err := l.o.FS.SyncDir(l.o.Dir); err != nil {
+		return err
+	}
 	if err := l.discard(gone, now); err != nil {
 		return err
 	}

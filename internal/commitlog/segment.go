@@ -33,6 +33,7 @@ type segment struct {
 	created      time.Time
 	modTime      time.Time
 	sinceIndex   int64 // bytes appended since the last index entry
+	reserved     bool  // blocks beyond the end of .log were set aside for it
 	unsynced     bool  // (mu) .log holds bytes that were not fsynced
 	txnsUnsynced bool  // (mu)
 }
@@ -160,4 +161,23 @@ func (s *segment) saveIndexes() error {
 		return err
 	}
 	return s.times.save()
+}
+
+// reserve sets blocks aside for a segment that is about to be written to; trim
+// gives back what it did not need. appendMu is held.
+func (s *segment) reserve(f vfs.File, c *Config) {
+	s.reserved = c.Preallocate && vfs.Reserve(f, int64(c.SegmentBytes))
+}
+
+func (s *segment) trim() error {
+	if !s.reserved {
+		return nil
+	}
+	h, err := s.log.acquire(false)
+	if err != nil {
+		return err
+	}
+	defer h.release()
+	s.reserved = false
+	return h.file.Truncate(s.size)
 }

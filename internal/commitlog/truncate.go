@@ -118,7 +118,8 @@ func (l *Log) cutOffsets(offset int64) {
 	l.lastCheckpoint = -1
 }
 
-// cutFile shortens a segment's file to the segment's size. If someone may
+// cutFile shortens a segment's file to the segment's size, durably: after a
+// crash the old bytes must not come back among the new ones. If someone may
 // still be sending bytes that go, what stays is copied to a new file.
 func (l *Log) cutFile(s *segment) error {
 	name := s.path(logSuffix)
@@ -128,7 +129,10 @@ func (l *Log) cutFile(s *segment) error {
 			return err
 		}
 		defer h.release()
-		return h.file.Truncate(s.size)
+		if err := h.file.Truncate(s.size); err != nil {
+			return err
+		}
+		return h.file.Sync()
 	}
 	h, err := s.log.acquire(false)
 	if err != nil {
@@ -158,6 +162,9 @@ func (l *Log) cutFile(s *segment) error {
 		err = l.o.FS.Rename(tmp, name)
 	}
 	s.log.detach(false)
+	if err == nil {
+		err = l.o.FS.SyncDir(l.o.Dir)
+	}
 	return err
 }
 
@@ -307,8 +314,9 @@ func (l *Log) startOver(offset int64) error {
 		return err
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.saveEpochs(l.takeEpochs())
+	epochs := l.takeEpochs()
+	l.mu.Unlock()
+	return l.saveEpochs(epochs)
 }
 
 // Reopen tries to bring an offline log back: it recovers from disk what the
@@ -446,11 +454,16 @@ func (l *Log) finish() error {
 	}
 	a := l.active()
 	l.mu.Lock()
-	a.addTime()
 	epochs := l.takeEpochs()
+	if l.end.Load() == l.lastCheckpoint && epochs == nil {
+		l.mu.Unlock()
+		l.recoveryPoint.Store(l.flushed.Load())
+		return nil // nothing was written since the side files were
+	}
+	a.addTime()
 	l.mu.Unlock()
-	var err error
-	if a.size > 0 {
+	err := a.trim()
+	if err == nil && a.size > 0 {
 		err = a.saveIndexes()
 	}
 	if err == nil && (l.end.Load() > l.segments[0].base || l.looseSnapshot >= 0) {

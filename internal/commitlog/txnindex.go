@@ -39,7 +39,7 @@ func decodeAborted(data []byte) ([]abortedTxn, error) {
 			last:       int64(binary.BigEndian.Uint64(data[18:])),
 			lastStable: int64(binary.BigEndian.Uint64(data[26:])),
 		}
-		if a.first > a.last || a.first < 0 || len(out) > 0 && a.last <= out[len(out)-1].last {
+		if a.first >= a.last || a.first < 0 || len(out) > 0 && a.last <= out[len(out)-1].last {
 			return out, fmt.Errorf("transaction index entry %d from %d to %d", len(out), a.first, a.last)
 		}
 		out = append(out, a)

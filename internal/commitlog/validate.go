@@ -2,6 +2,7 @@ package commitlog
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -144,7 +145,7 @@ func checkRecords(b batch.Batch, h *batch.Header, c *Config, target compress.Cod
 		return nil, 0, refuse(kerr.InvalidRecord, "%v", err)
 	}
 	if errs != nil {
-		return nil, 0, &AppendError{Code: code, Message: "One or more records have been rejected", RecordErrors: errs}
+		return nil, 0, &AppendError{Code: code, Message: fmt.Sprintf("%d records of the batch are refused", len(errs)), RecordErrors: errs}
 	}
 	if !rebuild && !contiguous && h.Codec() != compress.None {
 		rebuild = true
@@ -182,7 +183,7 @@ func rebuilt(h *batch.Header, c *Config, target compress.Codec, now int64) batch
 // checkRecord returns why a record is refused, "" if it is not.
 func checkRecord(r *batch.Record, h *batch.Header, c *Config, now int64) (msg string, badTime bool) {
 	if c.Compact && r.Key == nil {
-		return "Compacted topic cannot accept message without key.", false
+		return "A record without a key cannot be stored in a compacted topic.", false
 	}
 	if !c.LogAppendTime && r.Timestamp != -1 {
 		before, after := c.TimestampBeforeMax, c.TimestampAfterMax

@@ -61,7 +61,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		if dir, err = os.MkdirTemp("", "leat-demo-"); err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }() // a temporary directory: the system cleans up what remains
 	}
 	s := &show{out: o.Out, color: o.Color, began: time.Now()}
 	s.title(fmt.Sprintf("%s earthquakes through a durable log, with a crash in the middle", number(len(events))))

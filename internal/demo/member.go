@@ -41,6 +41,14 @@ type count struct {
 	Next  int64 `json:"next"` // offset after the last event in it
 }
 
+// with counts one more event, unless it is in the count already.
+func (c count) with(offset int64) (_ count, isNew bool) {
+	if offset < c.Next {
+		return c, false
+	}
+	return count{Count: c.Count + 1, Next: offset + 1}, true
+}
+
 const (
 	batchSize  = 50 // events between commits at most
 	deathBatch = 25 // events that a dying member counts without committing
@@ -147,12 +155,11 @@ func (m *member) count(ctx context.Context, fetches kgo.Fetches) (int, error) {
 		}
 		n++
 		b := e.bucket()
-		c := m.state[r.Partition][b]
-		if r.Offset < c.Next {
+		c, isNew := m.state[r.Partition][b].with(r.Offset)
+		if !isNew {
 			m.replayed.Add(1)
 			return
 		}
-		c = count{Count: c.Count + 1, Next: r.Offset + 1}
 		m.state[r.Partition][b] = c
 		dirty[changed{r.Partition, b}] = c
 		m.counted.Add(1)

@@ -106,36 +106,48 @@ func (r *run) prove(ctx context.Context) error {
 	step.done("%s events, %s counts", number(len(times)), number(len(counts)))
 
 	r.show.table(counts)
-	want := map[bucket]int64{}
-	lost, doubled := 0, 0
-	for _, e := range r.events {
-		want[e.bucket()]++
-		switch n := times[e.ID]; {
-		case n == 0:
-			lost++
-		case n > 1:
-			doubled++
-		}
-	}
-	wrong := 0
-	for b, n := range want {
-		if counts[b] != n {
-			wrong++
-		}
-	}
-	for b := range counts {
-		if want[b] == 0 {
-			wrong++
-		}
-	}
+	v := judge(r.events, times, counts)
 	total := len(r.events)
-	ok := r.show.check(lost == 0, "nothing lost: %s acknowledged, %s of them in the log", plural(total, "event"), number(total-lost))
-	ok = r.show.check(doubled == 0, "nothing written twice by trying again: %s in the log more than once", plural(doubled, "event")) && ok
-	ok = r.show.check(wrong == 0, "nothing counted twice: %s events came to a member again after the crash and were recognised; %d of %d counts differ from the file's",
-		number(int(r.replays)), wrong, len(want)) && ok
+	ok := r.show.check(v.lost == 0, "nothing lost: %s acknowledged, %s of them in the log", plural(total, "event"), number(total-v.lost))
+	ok = r.show.check(v.doubled == 0, "nothing written twice by trying again: %s in the log more than once", plural(v.doubled, "event")) && ok
+	ok = r.show.check(v.wrong == 0, "nothing counted twice: %s came to a member again after the crash and were recognised; %d of %d counts differ from the file's",
+		plural(int(r.replays), "event"), v.wrong, v.counts) && ok
 	r.show.end()
 	if !ok {
 		return ErrWrong
 	}
 	return nil
+}
+
+// verdict is how what came back differs from what was given.
+type verdict struct {
+	lost, doubled int // events
+	wrong, counts int // counts that differ, and how many there should be
+}
+
+// judge compares the events as given with how often each came back and with the counts.
+func judge(events []event, times map[string]int, counts map[bucket]int64) verdict {
+	want := map[bucket]int64{}
+	var v verdict
+	for _, e := range events {
+		want[e.bucket()]++
+		switch n := times[e.ID]; {
+		case n == 0:
+			v.lost++
+		case n > 1:
+			v.doubled++
+		}
+	}
+	v.counts = len(want)
+	for b, n := range want {
+		if counts[b] != n {
+			v.wrong++
+		}
+	}
+	for b := range counts {
+		if want[b] == 0 {
+			v.wrong++
+		}
+	}
+	return v
 }

@@ -21,6 +21,7 @@ var errInconsistent = errors.New("metadata record contradicts the state before i
 type draft struct {
 	img    Image
 	topics map[record.UUID]*Topic // changed or new; in img only after finish
+	order  []record.UUID          // the keys of topics, oldest first; removed ones may still be listed
 	names  map[string]record.UUID // of the topics the batch creates
 	cfgs   map[configKey]*configs // changed; in img only after finish
 }
@@ -80,6 +81,7 @@ func (d *draft) createTopic(r *record.Topic) error {
 		d.names = map[string]record.UUID{}
 	}
 	d.topics[r.TopicID] = &Topic{Name: r.Name, ID: r.TopicID}
+	d.order = append(d.order, r.TopicID)
 	d.names[r.Name] = r.TopicID
 	return nil
 }
@@ -98,6 +100,7 @@ func (d *draft) topic(id record.UUID) (*Topic, error) {
 		d.topics = map[record.UUID]*Topic{}
 	}
 	d.topics[id] = t
+	d.order = append(d.order, id)
 	return t, nil
 }
 
@@ -266,9 +269,12 @@ func (d *draft) finishTopics() {
 		return
 	}
 	changed := make([]*Topic, 0, len(d.topics))
-	for _, t := range d.topics {
-		t.Partitions = slices.Clip(t.Partitions)
-		changed = append(changed, t)
+	for _, id := range d.order { // mostly sorted by name, after a snapshot wholly
+		if t := d.topics[id]; t != nil {
+			delete(d.topics, id)
+			t.Partitions = slices.Clip(t.Partitions)
+			changed = append(changed, t)
+		}
 	}
 	slices.SortFunc(changed, func(a, b *Topic) int { return strings.Compare(a.Name, b.Name) })
 	byName := make([]entry[string, *Topic], 0, len(changed))

@@ -46,6 +46,7 @@ type core struct {
 	answers []answered
 
 	snapshotRunning bool
+	snapshotFrom    int64 // size of the log at which one is tried again after a failure
 }
 
 // pendingEntry is a proposed entry that is not committed yet.
@@ -361,7 +362,7 @@ type snapshotDone struct {
 // maybeSnapshot writes the state out, beside the loop, once the log after the
 // last snapshot has grown enough. The loop is told when it is done.
 func (c *core) maybeSnapshot() {
-	if c.snapshotRunning || c.storage.size < c.n.o.SnapshotBytes || c.stateIndex <= c.storage.state.base.index {
+	if c.snapshotRunning || c.storage.size < max(c.n.o.SnapshotBytes, c.snapshotFrom) || c.stateIndex <= c.storage.state.base.index {
 		return
 	}
 	term, err := c.storage.Term(c.stateIndex)
@@ -381,9 +382,12 @@ func (c *core) maybeSnapshot() {
 // finishSnapshot drops what the snapshot covers from the log.
 func (c *core) finishSnapshot(d snapshotDone) error {
 	c.snapshotRunning = false
-	if d.err != nil {
-		c.n.o.Logger.Warn("metadata snapshot failed", slog.Any("error", d.err))
-		return nil
+	if d.err == nil {
+		c.snapshotFrom = 0
+		return c.storage.compact(d.base)
 	}
-	return c.storage.compact(d.base)
+	// The log keeps what the snapshot would have; the next one is tried when it has grown again.
+	c.snapshotFrom = c.storage.size + c.n.o.SnapshotBytes
+	c.n.o.Logger.Warn("metadata snapshot failed", slog.Any("error", d.err))
+	return nil
 }

@@ -4,9 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -14,15 +19,26 @@ import (
 	"leat.dev/internal/base/vfs"
 )
 
-// crashSeeds is how many histories TestCrash goes through.
-const crashSeeds = 150
+// crashSeeds is how many histories TestCrash goes through: 150, or as many as
+// the environment asks for.
+func crashSeeds(t *testing.T) uint64 {
+	s := os.Getenv("LEAT_CRASH_SEEDS")
+	if s == "" {
+		return 150
+	}
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil {
+		t.Fatalf("LEAT_CRASH_SEEDS: %v", err)
+	}
+	return n
+}
 
 // TestCrash cuts the power at arbitrary points of a history of operations, on
 // a disk that loses, tears and corrupts what was not flushed. Every answered
 // operation must have survived, each restart must lead to the same image, and
 // producer ids must never repeat.
 func TestCrash(t *testing.T) {
-	for seed := range uint64(crashSeeds) {
+	for seed := range crashSeeds(t) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { crashHistory(t, seed) })
 	}
 }
@@ -228,6 +244,41 @@ func TestDiskFails(t *testing.T) {
 	}
 }
 
+// TestSnapshotFails: a snapshot that cannot be written costs nothing but the
+// space it would have saved, and is not tried again at once.
+func TestSnapshotFails(t *testing.T) {
+	fault := vfs.NewFault(vfs.NewMem(5))
+	var attempts atomic.Int64
+	fault.Set(func(op vfs.Op, name string) error {
+		if op == vfs.OpCreate && strings.Contains(name, snapshotSuffix) {
+			attempts.Add(1)
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	small := func(o *Options) { o.SnapshotBytes, o.Tick = 4000, time.Millisecond }
+	n := open(t, fault, small)
+	n.startBroker(-1)
+	for i := range 60 {
+		n.mustCreate(fmt.Sprintf("t%d", i), 3)
+	}
+	if got := attempts.Load(); got == 0 || got > 10 {
+		t.Errorf("%d attempts", got)
+	}
+	fault.Set(nil)
+	for i := range 60 {
+		n.mustCreate(fmt.Sprintf("u%d", i), 3)
+	}
+	waitFor(t, func() bool { return n.log.StartOffset() > 0 })
+	want := describe(n.Image())
+	n.close()
+	n = open(t, fault, small)
+	defer n.close()
+	if got := describe(n.Image()); got != want {
+		t.Errorf("after the restart:\n%s\nbefore:\n%s", got, want)
+	}
+}
+
 // TestDamageIsRefused: a node must not start from less than it once knew.
 func TestDamageIsRefused(t *testing.T) {
 	build := func() *vfs.Mem {
@@ -268,6 +319,25 @@ func TestDamageIsRefused(t *testing.T) {
 		"state missing":    func(fs *vfs.Mem) { fs.Remove(find(fs, stateFile)) },
 		"state damaged":    func(fs *vfs.Mem) { flip(fs, find(fs, stateFile)) },
 		"snapshot missing": func(fs *vfs.Mem) { fs.Remove(find(fs, snapshotSuffix)) },
+		"log cut short": func(fs *vfs.Mem) {
+			entries, _ := fs.ReadDir(testDir)
+			last := ""
+			for _, e := range entries {
+				if strings.HasSuffix(e.Name, ".log") {
+					last = e.Name
+				}
+			}
+			f, err := fs.Open(testDir + "/" + last)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			size, _ := f.Size()
+			if err := f.Truncate(size - 100); err != nil {
+				t.Fatal(err)
+			}
+			fs.Remove(testDir + "/leat-flush-point") // or the log itself would notice
+		},
 		"snapshot damaged": func(fs *vfs.Mem) { flip(fs, find(fs, snapshotSuffix)) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,6 +30,11 @@ func (n *Node) runLoop(c *core) {
 		}
 		if errors.Is(err, errStopped) {
 			c.fail(ErrClosed)
+			// Not needed to start again, but with it a start can tell whether
+			// the log still has what was committed.
+			if err := c.storage.saveState(); err != nil {
+				n.o.Logger.Warn("writing the raft state failed", slog.Any("error", err))
+			}
 			return
 		}
 		n.o.Logger.Error("metadata log failed", slog.Any("error", err))

@@ -50,19 +50,6 @@ func testLogger(t testing.TB) *slog.Logger {
 	return slog.New(slog.DiscardHandler)
 }
 
-func mustParse(t testing.TB, kv ...string) *config.Static {
-	t.Helper()
-	m := map[string]string{}
-	for i := 0; i < len(kv); i += 2 {
-		m[kv[i]] = kv[i+1]
-	}
-	s, _, err := config.Parse(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 // openLog opens the metadata log the way a log directory would after a crash.
 func openLog(fs vfs.FS, dir string, logger *slog.Logger) (*commitlog.Log, error) {
 	if err := fs.MkdirAll(dir); err != nil {

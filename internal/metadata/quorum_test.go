@@ -85,7 +85,7 @@ func (q *quorum) leader() *testNode {
 	var leader *testNode
 	waitFor(q.t, func() bool {
 		leader = nil
-		agreed := int32(noNode)
+		agreed := noNode
 		for _, n := range q.nodes {
 			id := n.Image().ControllerID
 			if agreed != noNode && id != agreed {

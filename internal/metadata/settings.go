@@ -17,9 +17,6 @@ func (n *Node) dynamic(i *Image) config.Dynamic {
 
 func (v *view) dynamic() config.Dynamic { return v.node.dynamic(v.Image) }
 
-// Dynamic is the broker settings kept in the image, as this node sees them.
-func (n *Node) Dynamic(i *Image) config.Dynamic { return n.dynamic(i) }
-
 // TopicConfig is what the topic's logs are to be configured with.
 func (n *Node) TopicConfig(i *Image, topic string) commitlog.Config {
 	return config.Resolve(i.Configs(TopicResource, topic), n.dynamic(i), n.o.Static)

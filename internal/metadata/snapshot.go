@@ -110,7 +110,10 @@ func (i *Image) encodeSnapshot(now int64) []byte {
 	}
 	flush()
 	out = append(out, controlBatch(batch.ControlSnapshotFooter, make([]byte, 2, 3), next, now)...)
-	for b := range batch.Split(out) {
+	for b, err := range batch.Split(out) {
+		if err != nil {
+			panic(err) // it was built above
+		}
 		b.SetLeaderEpoch(epoch)
 	}
 	return out

@@ -246,7 +246,7 @@ func (m sorted[K, V]) withAll(entries []entry[K, V]) sorted[K, V] {
 // push adds an entry behind all others of a map nobody else has seen yet.
 func (m *sorted[K, V]) push(k K, v V) {
 	if n := len(m.chunks); n == 0 || len(m.chunks[n-1].keys) == chunkMax {
-		m.chunks = append(m.chunks, &chunk[K, V]{})
+		m.chunks = append(m.chunks, &chunk[K, V]{make([]K, 0, chunkMax), make([]V, 0, chunkMax)})
 	}
 	c := m.chunks[len(m.chunks)-1]
 	c.keys = append(c.keys, k)

@@ -77,7 +77,7 @@ func (w *web) close() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if w.server.Shutdown(ctx) != nil {
-			w.server.Close()
+			_ = w.server.Close() // those who would not go are cut off
 		}
 		<-w.done
 	case w.listener != nil:

@@ -9,6 +9,7 @@ package platform
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -103,13 +104,13 @@ func (o *Options) setDefaults() {
 // could not stop cleanly.
 func Run(ctx context.Context, o Options) error {
 	o.setDefaults()
-	tuneMemory()
+	tuneRuntime()
 	static, warnings, err := config.Parse(withDefaults(o.Settings))
 	if err != nil {
 		return err
 	}
 	for _, w := range warnings {
-		o.Logger.Warn(w)
+		o.Logger.Warn("setting has no effect", "detail", w)
 	}
 	data, err := filepath.Abs(o.Data)
 	if err != nil {
@@ -134,7 +135,7 @@ func Run(ctx context.Context, o Options) error {
 	web.serve(o, registry, state)
 	b, err := broker.Open(ctx, broker.Options{
 		FS: o.FS, Clock: o.Clock, Logger: o.Logger, Path: filepath.Join(data, "log"), Config: static,
-		Listeners: listeners, Metrics: registry,
+		Listeners: listeners, Metrics: registry, Random: rand.Reader,
 	})
 	if err != nil {
 		web.close()
@@ -170,6 +171,9 @@ func withDefaults(set map[string]string) map[string]string {
 	out := map[string]string{
 		"node.id":   "1",
 		"listeners": DefaultListeners,
+		// Kafka's own configuration file says so too: three seconds for members that may still come help a large
+		// deployment, and make everyone else wait.
+		"group.initial.rebalance.delay.ms": "0",
 	}
 	for k, v := range set {
 		out[k] = v

@@ -132,7 +132,7 @@ var rooms = []room{
 		why: "foreign clients judge the broker from outside; importing its inside would let it judge itself.",
 	},
 	{
-		path: "test/interop/kafkafiles", imports: []string{base, wire, commitlog, coord, launch}, modules: []string{modFranz, modKmsg},
+		path: "test/interop/kafkafiles", imports: []string{base, wire, commitlog, metadata, coord, launch}, modules: []string{modFranz, modKmsg},
 		why: "Apache Kafka's tools on our files and the other way round: the log alone, no broker.",
 	},
 	{

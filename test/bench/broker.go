@@ -32,7 +32,7 @@ func (b *bench) start(ctx context.Context, s system) (*node, error) {
 	}
 	n := &node{Broker: broker, dir: dir}
 	if n.ready, err = n.restart(ctx); err != nil {
-		os.RemoveAll(dir)
+		_ = os.RemoveAll(dir)
 		return nil, err
 	}
 	return n, nil
@@ -47,7 +47,7 @@ func (n *node) restart(ctx context.Context) (time.Duration, error) {
 // end takes the broker and its data away.
 func (n *node) end() {
 	_ = n.Kill()
-	os.RemoveAll(n.dir)
+	_ = os.RemoveAll(n.dir) // a folder of the system's temporary ones
 }
 
 func (n *node) createTopic(ctx context.Context, topic string, partitions int32) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -110,7 +111,7 @@ func (b *bench) endToEnd(ctx context.Context, n *node, topic string, rate int) (
 	}
 	receiving.Wait()
 	if failed != nil || readErr != nil {
-		return nil, fmt.Errorf("produce: %v, consume: %v", failed, readErr)
+		return nil, errors.Join(failed, readErr)
 	}
 	slices.Sort(took)
 	return took, nil

@@ -45,26 +45,29 @@ func sizes(quick bool) settings {
 		}
 	}
 	return settings{
-		produceBytes: 2 << 30, produceSeconds: 20, consumeBytes: 4 << 30,
-		latencyRates: []int{100, 1000, 10000}, latencySeconds: 20, partitions: []int{1000, 10000}, starts: 5,
+		produceBytes: 1 << 30, produceSeconds: 12, consumeBytes: 3 << 30,
+		latencyRates: []int{100, 1000, 10000}, latencySeconds: 15, partitions: []int{1000, 10000}, starts: 5,
 	}
 }
 
-// A measurement fills rows of the table for one system. One whose result hardly depends on how the broker
-// flushes is made once per kind of broker in a quick run.
+// A measurement fills rows of the table for one system.
 type measurement struct {
-	name    string
-	flushes bool // depends on flushing
-	run     func(context.Context, *bench, system) error
+	name  string
+	which func(quick bool) bool // whether it is made for every flush setting, or only for each broker's default
+	run   func(context.Context, *bench, system) error
 }
 
+func each(bool) bool         { return true }
+func eachInFull(q bool) bool { return !q }
+func onlyDefaults(bool) bool { return false }
+
 var measurements = []measurement{
-	{"startup", false, startup},
-	{"throughput", true, throughput},
-	{"latency", true, latency},
-	{"java", false, javaPerf},
-	{"transactions", true, transactions},
-	{"partitions", false, manyPartitions},
+	{"startup", onlyDefaults, startup},
+	{"throughput", each, throughput},
+	{"latency", each, latency},
+	{"java", eachInFull, javaPerf},
+	{"transactions", each, transactions},
+	{"partitions", onlyDefaults, manyPartitions},
 }
 
 // bench is one run.
@@ -85,18 +88,28 @@ func main() {
 func run(ctx context.Context, argv []string) error {
 	flags := flag.NewFlagSet(argv[0], flag.ExitOnError)
 	quick := flags.Bool("quick", false, "a couple of minutes, for CI: shows that it works, figures are rough")
-	only := flags.String("only", "", "measurements, of: startup,throughput,latency,java,transactions,partitions")
+	only := flags.String("only", "", "measurements, of: floor,startup,throughput,latency,java,transactions,partitions")
 	which := flags.String("systems", "", "systems, of: leat-commit,leat-os,kafka,kafka-flush")
 	dir := flags.String("dir", "", "where brokers keep their data; the disk under it is measured too")
+	floor := flags.String("floor", "", "serve one connection of the floor's measurement: receive or send (used by this program)")
 	markdown := flags.String("markdown", "", "write the table to this file as well")
 	if err := flags.Parse(argv[1:]); err != nil {
 		return err
+	}
+	if *floor != "" {
+		return serveFloor(*floor, *dir)
 	}
 	b := &bench{settings: sizes(*quick), table: newTable()}
 	b.dir = *dir
 	chosen, err := available(ctx, pick(*which))
 	if err != nil {
 		return err
+	}
+	if *only == "" || slices.Contains(strings.Split(*only, ","), "floor") {
+		fmt.Println("-- floor")
+		if err := floorRows(ctx, b); err != nil {
+			return fmt.Errorf("floor: %w", err)
+		}
 	}
 	for _, m := range measurements {
 		if *only != "" && !slices.Contains(strings.Split(*only, ","), m.name) {
@@ -106,7 +119,7 @@ func run(ctx context.Context, argv []string) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if b.quick && !m.flushes && s.name != "leat-commit" && s.name != "kafka" {
+			if !m.which(b.quick) && s.name != "leat-commit" && s.name != "kafka" {
 				continue
 			}
 			fmt.Printf("-- %s: %s\n", m.name, s.name)
@@ -120,9 +133,8 @@ func run(ctx context.Context, argv []string) error {
 		}
 	}
 	fmt.Println()
-	b.table.text(os.Stdout)
-	if *markdown == "" {
-		return nil
+	if err := b.table.text(os.Stdout); err != nil || *markdown == "" {
+		return err
 	}
 	f, err := os.Create(*markdown)
 	if err != nil {
@@ -173,7 +185,7 @@ func available(ctx context.Context, wanted []system) ([]system, error) {
 			return nil, err
 		}
 		_, err = launch.New(ctx, launch.Spec{Kind: s.kind, Dir: dir})
-		os.RemoveAll(dir)
+		_ = os.RemoveAll(dir)
 		if errors.Is(err, launch.ErrUnavailable) {
 			fmt.Printf("SKIP %s: %v\n", s.name, err)
 			continue

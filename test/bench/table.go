@@ -34,6 +34,7 @@ type row struct {
 type table struct {
 	rows   []*row
 	groups []string
+	notes  []string
 }
 
 func newTable() *table { return &table{} }
@@ -107,7 +108,7 @@ func figure(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-func (t *table) text(w io.Writer) {
+func (t *table) text(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, strings.Join(header(), "\t"))
 	for _, g := range t.groups {
@@ -118,12 +119,18 @@ func (t *table) text(w io.Writer) {
 			}
 		}
 	}
+	for _, n := range t.notes {
+		fmt.Fprintln(tw, n)
+	}
 	fmt.Fprintln(tw, "Ratios are above 1 where ours is better.")
-	tw.Flush()
+	return tw.Flush()
 }
 
 func (t *table) markdown(w io.Writer, command string) {
 	fmt.Fprintf(w, "Run %s on %s, with `%s`. Ratios are above 1 where ours is better.\n", time.Now().UTC().Format("2006-01-02"), machine(), command)
+	for _, n := range t.notes {
+		fmt.Fprintf(w, "\n%s\n", n)
+	}
 	for _, g := range t.groups {
 		fmt.Fprintf(w, "\n### %s\n\n", g)
 		head := header()

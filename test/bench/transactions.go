@@ -117,7 +117,7 @@ func (b *bench) commitFor(ctx context.Context, n *node, topic string, span time.
 	close(finished)
 	reading.Wait()
 	if failed != nil || len(took) < committed {
-		return nil, fmt.Errorf("%d transactions committed, %d seen: %v", committed, len(took), failed)
+		return nil, fmt.Errorf("%d transactions committed, %d seen: %w", committed, len(took), failed)
 	}
 	slices.Sort(took)
 	return took, nil

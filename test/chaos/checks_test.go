@@ -77,3 +77,13 @@ func TestModelCatches(t *testing.T) {
 		})
 	}
 }
+
+func TestSettle(t *testing.T) {
+	noAnswer := func(value uint64) porcupine.Operation {
+		return porcupine.Operation{Input: linearInput{op: opAppend, value: value}, Output: linearOutput{length: -1}, Return: math.MaxInt64}
+	}
+	got := settle([]porcupine.Operation{noAnswer(7), noAnswer(8)}, map[uint64]int64{7: 3}, 99)
+	if len(got) != 1 || got[0].Output.(linearOutput).length != 3 || got[0].Return != 99 {
+		t.Errorf("got %+v, want value 7 at offset 3 and value 8 never", got)
+	}
+}

@@ -28,6 +28,7 @@ func smallDisk(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", diskBytes)); err != nil {
+		fmt.Printf("SKIP chaos: full disk: a small disk cannot be mounted here: %v\n", err) // for .ci/run
 		t.Skipf("a small disk cannot be mounted here (%v): it needs root", err)
 	}
 	t.Cleanup(func() {

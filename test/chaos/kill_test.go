@@ -23,9 +23,21 @@ const (
 )
 
 // TestKillUnderLoad kills the broker in a loop while idempotent producers write and a group reads and commits.
+// A killed process leaves what it wrote to the operating system, so nothing may be lost without fsync either.
 func TestKillUnderLoad(t *testing.T) {
 	lasts, random := chaos(t)
-	b := startBroker(t, "", nil)
+	for _, flush := range []string{"commit", "os"} {
+		t.Run(flush, func(t *testing.T) {
+			if flush == "os" && kind() == launch.Kafka {
+				t.Skip("Apache Kafka has no log.flush")
+			}
+			killUnderLoad(t, lasts, random, flush)
+		})
+	}
+}
+
+func killUnderLoad(t *testing.T, lasts time.Duration, random *rand.Rand, flush string) {
+	b := startBroker(t, "", map[string]string{"log.flush": flush})
 	createTopic(t, b, killTopic, killPartitions)
 
 	load, endLoad := context.WithCancel(context.Background())
@@ -83,7 +95,11 @@ func killLoop(t *testing.T, b *launch.Broker, random *rand.Rand, lasts time.Dura
 			t.Fatal(err)
 		}
 		kills++
-		slowest = max(slowest, restart(t, b))
+		took := restart(t, b)
+		if took > 2*time.Second && took > slowest {
+			t.Logf("end %d: back after %v, saying: %s", kills, took.Round(time.Millisecond), b.LogTail(1))
+		}
+		slowest = max(slowest, took)
 		compareCommitted(t, b, before)
 	}
 	return kills, slowest

@@ -187,7 +187,7 @@ type worker struct {
 	mu    sync.Mutex
 	txns  map[string]*said
 	kills int
-	ends  int // of its own accord, by an error
+	ends  int            // of its own accord, by an error
 	why   map[string]int // its errors
 }
 

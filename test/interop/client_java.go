@@ -246,8 +246,11 @@ func (t *tools) dump() {
 				return err
 			}
 			logs, err := filepath.Glob(filepath.Join(dir, "*.log"))
-			if err != nil || len(logs) == 0 {
-				return fmt.Errorf("no segments in %s: %v", dir, err)
+			if err != nil {
+				return err
+			}
+			if len(logs) == 0 {
+				return fmt.Errorf("no segments in %s", dir)
 			}
 			out, err := t.tool(t.ctx, "", class, "--files", strings.Join(logs, ","), "--deep-iteration")
 			if err != nil {
@@ -257,7 +260,7 @@ func (t *tools) dump() {
 				return err
 			}
 			if strings.Contains(out, "isvalid: false") || strings.Contains(out, "invalid bytes") {
-				return fmt.Errorf("Kafka finds invalid batches in %s", dir)
+				return fmt.Errorf("the dump tool finds invalid batches in %s", dir)
 			}
 			indexes, err := filepath.Glob(filepath.Join(dir, "*index"))
 			if err != nil {
@@ -269,7 +272,7 @@ func (t *tools) dump() {
 				return err
 			}
 			if strings.Contains(out, "Mismatch") || strings.Contains(out, "mismatch") {
-				return fmt.Errorf("Kafka finds index entries that do not match: %s", tail(out, 5))
+				return fmt.Errorf("the dump tool finds index entries that do not match: %s", tail(out, 5))
 			}
 		}
 		return nil

@@ -9,6 +9,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -120,7 +121,7 @@ func runJob(ctx context.Context, w io.Writer, root, broker string, j job) error 
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	e.broker, err = launch.New(ctx, launch.Spec{Kind: broker, Dir: dir, HeapMB: 768, Props: map[string]string{
 		"num.partitions":                   "4",
 		"group.initial.rebalance.delay.ms": "0",
@@ -137,7 +138,7 @@ func runJob(ctx context.Context, w io.Writer, root, broker string, j job) error 
 	e.addr = e.broker.Addr()
 	err = e.finish(j.run(ctx, e))
 	if !e.broker.Running() {
-		return fmt.Errorf("the broker ended during the job: %v\n%s", err, e.broker.LogTail(30))
+		return fmt.Errorf("the broker ended during the job (%w):\n%s", cmp.Or(err, errors.New("the job saw nothing of it")), e.broker.LogTail(30))
 	}
 	var skip skipError
 	if err != nil && !errors.As(err, &skip) {

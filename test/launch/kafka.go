@@ -30,7 +30,7 @@ func KafkaLib(ctx context.Context) (string, error) {
 		if errors.As(err, &exit) {
 			err = errors.New(lastLine(string(exit.Stderr)))
 		}
-		return "", fmt.Errorf("%w: Apache Kafka's jars: %v", ErrUnavailable, err)
+		return "", fmt.Errorf("%w: Apache Kafka's jars: %w", ErrUnavailable, err)
 	}
 	return strings.TrimSpace(string(out)), nil
 }

@@ -6,6 +6,7 @@
 package launch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,8 @@ type Broker struct {
 	bin  string         // our program
 
 	cmd  *exec.Cmd
-	done chan error
+	done chan struct{} // closed when the child has ended
+	end  error         // how, readable then
 }
 
 // New prepares a broker without starting it.
@@ -121,9 +123,12 @@ func (b *Broker) Start(ctx context.Context) (time.Duration, error) {
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("start %s: %w", b.spec.Kind, err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait(); close(done) }()
+	done := make(chan struct{})
 	b.cmd, b.done = cmd, done
+	go func() {
+		b.end = cmd.Wait()
+		close(done)
+	}()
 	if err := b.awaitReady(ctx); err != nil {
 		_ = b.Kill()
 		return 0, fmt.Errorf("%s did not become ready: %w\n%s", b.spec.Kind, err, b.LogTail(20))
@@ -143,10 +148,10 @@ func (b *Broker) awaitReady(ctx context.Context) error {
 	var last error
 	for {
 		select {
-		case err := <-b.done:
-			return fmt.Errorf("it ended: %v", err)
+		case <-b.done:
+			return fmt.Errorf("it ended: %w", cmp.Or(b.end, errors.New("with status 0")))
 		case <-ctx.Done():
-			return fmt.Errorf("%w; last try: %v", ctx.Err(), last)
+			return fmt.Errorf("%w; last try: %w", ctx.Err(), last)
 		case <-tick.C:
 			if last = ping(b.Addr()); last == nil {
 				return nil
@@ -255,7 +260,7 @@ func leatBinary() (string, error) {
 		bin = filepath.Join(root, "bin", "leat")
 	}
 	if _, err := os.Stat(bin); err != nil {
-		return "", fmt.Errorf("%w: %v (run `make build`, or set LEAT)", ErrUnavailable, err)
+		return "", fmt.Errorf("our program: %w (run `make build`, or set LEAT)", err)
 	}
 	return filepath.Abs(bin)
 }

@@ -28,3 +28,16 @@ func syncData(f *os.File) error {
 	}
 	return nil
 }
+
+// reserve allocates blocks beyond the end of the file.
+func (f osFile) reserve(size int64) bool {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	reserved := false
+	err = conn.Control(func(fd uintptr) {
+		reserved = unix.Fallocate(int(fd), unix.FALLOC_FL_KEEP_SIZE, 0, size) == nil
+	})
+	return err == nil && reserved
+}

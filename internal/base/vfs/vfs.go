@@ -133,3 +133,11 @@ func Exists(fsys FS, name string) (bool, error) {
 	}
 	return err == nil, err
 }
+
+// Reserve asks the file system to set aside the blocks of the first size bytes of f without changing what the file
+// holds or its size; truncating the file gives back what lies beyond its end. It is a hint: false says that nothing
+// was reserved, because there is no room or the file system cannot.
+func Reserve(f File, size int64) bool {
+	r, ok := f.(interface{ reserve(size int64) bool })
+	return ok && r.reserve(size)
+}

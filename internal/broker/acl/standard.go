@@ -185,9 +185,10 @@ func (v *verdict) look(list []entry) {
 		if v.denied || !e.isFor(v.client) || !e.speaksOf(v.op) {
 			continue
 		}
-		if e.permission == Deny {
+		switch e.permission {
+		case Deny:
 			v.denied = true
-		} else if e.permission == Allow {
+		case Allow:
 			v.allowed = true
 		}
 	}

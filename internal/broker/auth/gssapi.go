@@ -94,7 +94,6 @@ type gssExchange struct {
 	expires    time.Time
 	key        types.EncryptionKey // of the context
 	sequence   uint64              // of our next token
-	accepted   []byte              // what the client may choose from
 }
 
 // Step implements Exchange.

@@ -43,15 +43,15 @@ func (e *oauthExchange) Step(ctx context.Context, token []byte) ([]byte, *Identi
 	if err != nil {
 		return nil, nil, malformed(config.OAuthBearer, err.Error())
 	}
-	user, expires, err := e.validator.Validate(ctx, bearer)
+	user, expires, invalid := e.validator.Validate(ctx, bearer)
 	switch {
-	case err != nil:
-		e.failed = deny(config.OAuthBearer, err.Error())
+	case invalid != nil: // the client is told so in one more message before the login fails
+		e.failed = deny(config.OAuthBearer, invalid.Error())
 	case authz != "" && authz != user:
 		e.failed = deny(config.OAuthBearer, "the authorization id is another user")
 	}
 	if e.failed != nil {
-		return []byte(invalidToken), nil, nil
+		return []byte(invalidToken), nil, nil //nolint:nilerr // the client's last message turns it into the failure
 	}
 	return nil, &Identity{Principal: userPrefix + user, Mechanism: config.OAuthBearer, Expires: expires}, nil
 }

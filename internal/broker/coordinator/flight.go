@@ -15,6 +15,10 @@ import (
 // records beyond what each record is counted with.
 const batchOverhead = 1 << 10
 
+// minBatchBytes is assumed even if the topic is configured to less, which would
+// leave no room for a group.
+const minBatchBytes = 4 << 10
+
 // recordOverhead bounds a record's own framing: length, attributes, timestamp and
 // offset deltas, key and value lengths, header count.
 const recordOverhead = 24
@@ -88,7 +92,7 @@ func (s *shard[E]) step(ev E) error {
 // gather adds a step's records to the open batch. A full batch is appended at
 // once, whatever is in flight.
 func (s *shard[E]) gather(fx coord.Effects) error {
-	limit := s.c.o.batchBytes - batchOverhead
+	limit := s.c.recordBytes()
 	if fx.Atomic && s.open != nil {
 		total := 0
 		for _, r := range fx.Records {

@@ -55,7 +55,7 @@ func (g *Groups) Reconfigure() { g.tellAll(group.Configure{Settings: g.settings(
 // settings bounds a step's records by what a batch holds.
 func (g *Groups) settings() group.Settings {
 	s := g.o.Settings()
-	s.MaxRecordBytes = min(s.MaxRecordBytes, g.coordinators.o.batchBytes-batchOverhead)
+	s.MaxRecordBytes = min(s.MaxRecordBytes, g.recordBytes())
 	return s
 }
 

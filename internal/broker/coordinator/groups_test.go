@@ -383,7 +383,7 @@ func TestLoadWaitsForTheHighWatermark(t *testing.T) {
 		b.lead(1)
 		b.logs[0].hold()
 		write := async(func() int16 { return b.commit("g", 5) })
-		b.Lead(0, 2, b.logs[0])
+		b.lead(2)
 		expect(t, <-write, kerr.NotCoordinator.Code, "commit")
 		synctest.Wait() // for the load
 		read := async(func() int64 { return b.fetch("g") })
@@ -398,7 +398,7 @@ func TestLargeStepIsSplit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 1)
 		b.lead(1)
-		b.coordinators.o.batchBytes = 4 << 10
+		b.coordinators.o.batchBytes = func() int { return 4 << 10 }
 		for i := range 300 {
 			r := commitRequest("g", 1)
 			r.Topics[0].Topic = "t"

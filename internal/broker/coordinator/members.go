@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -11,6 +12,10 @@ import (
 
 // JoinGroup blocks until the rebalance the member joins is complete.
 func (g *Groups) JoinGroup(ctx context.Context, client group.Client, req *kmsg.JoinGroupRequest) *kmsg.JoinGroupResponse {
+	// The caller may leave, and its buffer be used again, before the shard reads it.
+	for i := range req.Protocols {
+		req.Protocols[i].Metadata = bytes.Clone(req.Protocols[i].Metadata)
+	}
 	r, err := g.call(ctx, req.Group, func(id coord.RequestID) group.Event {
 		return group.JoinGroup{ID: id, Client: client, Req: req}
 	})
@@ -27,6 +32,9 @@ func (g *Groups) JoinGroup(ctx context.Context, client group.Client, req *kmsg.J
 
 // SyncGroup blocks until the leader has assigned.
 func (g *Groups) SyncGroup(ctx context.Context, req *kmsg.SyncGroupRequest) *kmsg.SyncGroupResponse {
+	for i := range req.GroupAssignment {
+		req.GroupAssignment[i].MemberAssignment = bytes.Clone(req.GroupAssignment[i].MemberAssignment)
+	}
 	r, err := g.call(ctx, req.Group, func(id coord.RequestID) group.Event { return group.SyncGroup{ID: id, Req: req} })
 	if err == nil {
 		return r.(*kmsg.SyncGroupResponse)

@@ -64,9 +64,9 @@ type Options struct {
 	// CommitTimeout bounds how long an answer waits for its records to commit
 	// (offsets.commit.timeout.ms). Zero means 5 s.
 	CommitTimeout time.Duration
-	// BatchBytes bounds one appended batch (max.message.bytes of the topic). Zero
+	// BatchBytes bounds an appended batch (max.message.bytes of the topic). Nil
 	// means 1 MiB.
-	BatchBytes int
+	BatchBytes func() int
 
 	// Partitions is the number of partitions of __consumer_offsets, 0 while the
 	// topic does not exist.

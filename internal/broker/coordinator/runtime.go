@@ -31,7 +31,7 @@ type runtimeOptions[E any] struct {
 	clock         clock.Clock
 	logger        *slog.Logger
 	commitTimeout time.Duration
-	batchBytes    int
+	batchBytes    func() int // max.message.bytes of the topic; nil means 1 MiB
 	partitions    func() int32
 	createTopic   func(context.Context) error
 
@@ -68,8 +68,8 @@ func newCoordinators[E any](o runtimeOptions[E]) *coordinators[E] {
 	if o.commitTimeout == 0 {
 		o.commitTimeout = 5 * time.Second
 	}
-	if o.batchBytes == 0 {
-		o.batchBytes = 1 << 20
+	if o.batchBytes == nil {
+		o.batchBytes = func() int { return 1 << 20 }
 	}
 	if o.newReport == nil {
 		o.newReport = func() func(machine[E]) { return func(machine[E]) {} }
@@ -153,13 +153,33 @@ func (c *coordinators[E]) PartitionFor(key string) (partition int32, ok bool) {
 	return abs(javaHash(key)) % n, true
 }
 
-// EnsureTopic creates the topic if it does not exist.
+// recordBytes is how many bytes of records fit into a batch.
+func (c *coordinators[E]) recordBytes() int {
+	return max(c.o.batchBytes(), minBatchBytes) - batchOverhead
+}
+
+// loadPatience is how long EnsureTopic waits for new, empty partitions.
+const loadPatience = time.Second
+
+// EnsureTopic creates the topic if it does not exist, and then waits a little until
+// what is led here is loaded, so that the first request of the first client succeeds.
 func (c *coordinators[E]) EnsureTopic(ctx context.Context) error {
 	if c.o.partitions() > 0 {
 		return nil
 	}
 	if err := c.o.createTopic(ctx); err != nil {
 		return fmt.Errorf("creating %s: %w", c.o.topic, err)
+	}
+	enough := c.o.clock.NewTimer(loadPatience)
+	defer enough.Stop()
+	for _, s := range c.led() {
+		select {
+		case <-s.tried:
+		case <-enough.C():
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
 	}
 	return nil
 }

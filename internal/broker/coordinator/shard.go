@@ -48,6 +48,7 @@ type shard[E any] struct {
 	stop    chan struct{}
 	stopped sync.Once
 	done    chan struct{}
+	tried   chan struct{} // closed when the first load has ended, well or not
 
 	mu    sync.Mutex
 	inbox inbox[E]
@@ -111,6 +112,7 @@ func newShard[E any](c *coordinators[E], partition, epoch int32, log PartitionLo
 		signal:  make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
+		tried:   make(chan struct{}),
 		waiting: map[coord.RequestID]*request[E]{},
 		report:  c.o.newReport(),
 	}
@@ -203,6 +205,8 @@ func (s *shard[E]) call(ctx context.Context, event func(coord.RequestID) E) (any
 func (s *shard[E]) run() {
 	defer close(s.done)
 	defer s.retire()
+	tried := sync.OnceFunc(func() { close(s.tried) })
+	defer tried()
 	if s.previous != nil {
 		<-s.previous
 	}
@@ -213,6 +217,7 @@ func (s *shard[E]) run() {
 		err := s.load()
 		if err == nil {
 			s.status.Store(int32(statusActive))
+			tried()
 			var committed bool
 			committed, err = s.serve()
 			if committed {
@@ -220,6 +225,7 @@ func (s *shard[E]) run() {
 			}
 		}
 		s.status.Store(int32(statusFailed))
+		tried()
 		s.unload()
 		if errors.Is(err, errStopped) {
 			return
@@ -279,22 +285,19 @@ func (s *shard[E]) serve() (committed bool, err error) {
 	}
 }
 
-// takeMany steps the requests at hand, so that they share a batch.
+// takeMany steps the requests at hand, so that they share a batch: at most a
+// mailbox full, lest commits and timers wait for ever.
 func (s *shard[E]) takeMany(r *request[E]) error {
-	for {
+	for n := 1; ; n++ {
 		s.nextID++
 		s.waiting[s.nextID] = r
 		if err := s.step(r.event(s.nextID)); err != nil {
 			return err
 		}
-		if len(s.inFlight) >= maxInFlight {
+		if n == mailboxSize || len(s.inFlight) >= maxInFlight || len(s.mailbox) == 0 {
 			return nil
 		}
-		select {
-		case r = <-s.mailbox:
-		default:
-			return nil
-		}
+		r = <-s.mailbox // nobody else receives
 	}
 }
 

@@ -25,9 +25,9 @@ type TxnOptions struct {
 	// CommitTimeout bounds how long an answer waits for its records to commit. Zero
 	// means 5 s.
 	CommitTimeout time.Duration
-	// BatchBytes bounds one appended batch (max.message.bytes of the topic). Zero
-	// means 1 MiB.
-	BatchBytes int
+	// BatchBytes bounds an appended batch (max.message.bytes of the topic). Nil means
+	// 1 MiB.
+	BatchBytes func() int
 
 	// Partitions is the number of partitions of __transaction_state, 0 while the
 	// topic does not exist.
@@ -95,7 +95,7 @@ func (t *Txns) Reconfigure() { t.tellAll(txn.Configure{Settings: t.settings()}) 
 // settings bounds a record by what a batch holds.
 func (t *Txns) settings() txn.Settings {
 	s := t.o.Settings()
-	s.MaxRecordBytes = min(s.MaxRecordBytes, t.coordinators.o.batchBytes-batchOverhead)
+	s.MaxRecordBytes = min(s.MaxRecordBytes, t.recordBytes())
 	return s
 }
 

@@ -15,7 +15,6 @@ import (
 	"leat.dev/internal/commitlog"
 	"leat.dev/internal/coord"
 	"leat.dev/internal/coord/txn"
-	"leat.dev/internal/wire/batch"
 )
 
 // txnBench is a transaction coordinator of one partition in memory, and partitions that take markers.
@@ -260,7 +259,7 @@ func TestGroupTransactions(t *testing.T) {
 		b.logs[0].mu.Lock()
 		var control, transactional int
 		for _, one := range b.logs[0].batches {
-			h := batch.Batch(one).Header()
+			h := one.Header()
 			if h.Control() {
 				control++
 			} else if h.Transactional() {

@@ -131,9 +131,23 @@ func (m *Manager) open(p *Partition, cfg commitlog.Config) error {
 		}
 	} else {
 		log.SetConfig(cfg)
+		m.flushRecovered(p, log)
 	}
 	p.log.Store(log)
 	return nil
+}
+
+// flushRecovered makes durable what a crash left above the offset that is known to be. It may have been acknowledged and
+// read before the crash: were the partition served first, its high watermark would go back for a moment, and records
+// that everybody has seen would be gone until the first flush. An error is not the end: recovered asks for a flush again,
+// and that one takes the partition offline.
+func (m *Manager) flushRecovered(p *Partition, log *commitlog.Log) {
+	if !m.opts.FlushOnCommit || log.FlushedOffset() >= log.EndOffset() {
+		return
+	}
+	if _, err := log.Flush(); err != nil {
+		m.opts.Logger.Warn("what was recovered could not be flushed", "topic", p.topic.Name, "partition", p.index, "err", err)
+	}
 }
 
 // takeRole makes the partition's role that of the metadata and tells OnRole of a change of leadership.
@@ -288,19 +302,24 @@ func (m *Manager) retryNow() {
 		return
 	}
 	for p := range m.missing {
-		t := m.image.Topic(p.topic.Name)
-		if t == nil || t.ID != p.topic.ID || int(p.index) >= len(t.Partitions) {
-			delete(m.missing, p)
-			continue
-		}
-		s := m.opts.Settings(m.image, t.Name)
-		if err := m.open(p, s.Log); err != nil {
-			continue
-		}
-		delete(m.missing, p)
-		// As if it were new: the role is taken with the log in place.
-		p.role.Store(&role{leader: metadata.NoLeader, epoch: -1})
-		m.takeRole(change{p: p, settings: s, next: &t.Partitions[p.index], created: true})
+		m.adopt(p)
 	}
 	m.scheduleRetry()
+}
+
+// adopt gives a partition without a log the one that may be had by now. applyMu is held.
+func (m *Manager) adopt(p *Partition) {
+	t := m.image.Topic(p.topic.Name)
+	if t == nil || t.ID != p.topic.ID || int(p.index) >= len(t.Partitions) {
+		delete(m.missing, p)
+		return
+	}
+	s := m.opts.Settings(m.image, t.Name)
+	if err := m.open(p, s.Log); err != nil {
+		return
+	}
+	delete(m.missing, p)
+	// As if it were new: the role is taken with the log in place.
+	p.role.Store(&role{leader: metadata.NoLeader, epoch: -1})
+	m.takeRole(change{p: p, settings: s, next: &t.Partitions[p.index], created: true})
 }

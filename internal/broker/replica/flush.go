@@ -41,7 +41,6 @@ func (p *Partition) flushOnce() {
 	if log := p.log.Load(); log != nil {
 		start := p.manager.opts.Clock.Now()
 		to, err := log.Flush()
-		var storage *commitlog.StorageError
 		switch {
 		case err == nil:
 			if observe := p.manager.opts.ObserveFlush; observe != nil {
@@ -50,7 +49,7 @@ func (p *Partition) flushOnce() {
 			if p.manager.opts.FlushOnCommit {
 				p.advance(to, bytes)
 			}
-		case errors.As(err, &storage):
+		case errors.As(err, new(*commitlog.StorageError)):
 			p.storageFailed(err)
 		}
 	}
@@ -62,6 +61,10 @@ func (p *Partition) flushOnce() {
 
 // flusher runs flushes on a bounded number of goroutines, in the order they were asked for, so that one busy
 // partition does not keep others from their turn.
+//
+// It keeps to few goroutines while they get on: a partition that waits a little for its turn gathers more appends into
+// one fsync, which at small batches is most of what a broker's processor does. A queue that grows gets more, because
+// a disk takes many fsyncs at once better than one after the other.
 type flusher struct {
 	limit int
 
@@ -72,11 +75,17 @@ type flusher struct {
 	wg      sync.WaitGroup
 }
 
+// fewFlushes run at once in any case; each one more takes a queue of queuePerFlush for every one that runs.
+const (
+	fewFlushes    = 4
+	queuePerFlush = 4
+)
+
 func (f *flusher) enqueue(p *Partition) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.queue = append(f.queue, p)
-	if f.running < f.limit {
+	if waiting := len(f.queue) - f.head; f.running < f.limit && (f.running < fewFlushes || waiting > f.running*queuePerFlush) {
 		f.running++
 		f.wg.Go(f.run)
 	}

@@ -197,7 +197,7 @@ func (m *Manager) StateChanged(tp logdir.TopicPartition, err error) {
 		return
 	}
 	p := t.Partition(tp.Partition)
-	if p == nil || p.log.Load() == nil {
+	if p == nil {
 		return
 	}
 	if err != nil {
@@ -205,9 +205,18 @@ func (m *Manager) StateChanged(tp logdir.TopicPartition, err error) {
 		return
 	}
 	m.opts.Logger.Info("partition is back", "topic", tp.Topic, "partition", tp.Partition)
-	p.recovered()
+	if p.log.Load() != nil {
+		p.recovered()
+	}
 	m.applyMu.Lock()
 	defer m.applyMu.Unlock()
+	if p.log.Load() == nil {
+		// It could not be opened when the broker started.
+		if !m.closed {
+			m.adopt(p)
+		}
+		return
+	}
 	if m.opts.OnRole != nil && !m.closed {
 		if r := p.role.Load(); r.leader == m.opts.NodeID {
 			// Whoever keeps state over the partition reads it anew: some of what it had appended may be gone.
@@ -257,3 +266,6 @@ func (m *Manager) Close() {
 		p.fail(kerr.NotLeaderForPartition, true)
 	}
 }
+
+// SaveLogStarts makes the starts of all logs durable.
+func (m *Manager) SaveLogStarts() error { return m.opts.Dir.SaveLogStarts() }

@@ -212,6 +212,10 @@ func (p *Partition) await(e commitEntry) (done bool, err error) {
 	if p.ended != nil {
 		return true, p.ended
 	}
+	if log := p.log.Load(); log == nil || log.Offline() != nil {
+		// Those who waited were told already. What is at this offset once the log is back may be another record.
+		return true, kerr.KafkaStorageError
+	}
 	p.commits = append(p.commits, e)
 	return false, nil
 }

@@ -6,8 +6,9 @@
 package session
 
 import (
+	"encoding/binary"
+	"io"
 	"math"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -53,6 +54,7 @@ type Session struct {
 	created  time.Time
 	lastUsed time.Time
 	busy     bool
+	fresh    bool // not used by an incremental request yet
 	closed   bool
 	size     int // as counted for eviction
 	byKey    map[Key]*Partition
@@ -62,7 +64,8 @@ type Session struct {
 
 // Cache holds the sessions of a broker.
 type Cache struct {
-	slots int
+	slots  int
+	random io.Reader
 
 	mu       sync.Mutex
 	sessions map[int32]*Session
@@ -70,9 +73,9 @@ type Cache struct {
 	evicted  int64
 }
 
-// NewCache returns a cache for at most slots sessions.
-func NewCache(slots int) *Cache {
-	return &Cache{slots: slots, sessions: map[int32]*Session{}}
+// NewCache returns a cache for at most slots sessions, whose ids come from the random source.
+func NewCache(slots int, random io.Reader) *Cache {
+	return &Cache{slots: slots, random: random, sessions: map[int32]*Session{}}
 }
 
 // Stats tells the number of sessions, the partitions in them, and how many sessions were evicted.
@@ -112,13 +115,13 @@ func (c *Cache) Resolve(id, epoch int32, usesIDs bool, now time.Time) (*Session,
 	case s.UsesIDs != usesIDs:
 		return nil, kerr.FetchSessionTopicIDError
 	}
-	s.busy = true
+	s.busy, s.fresh = true, false
 	s.lastUsed = now
 	s.epoch = nextEpoch(s.epoch)
 	return s, nil
 }
 
-// Done ends a request's use of its session. A session without partitions is closed.
+// Done ends a request's use of its session. A session that has been emptied is closed.
 func (c *Cache) Done(s *Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -126,7 +129,7 @@ func (c *Cache) Done(s *Session) {
 	if !s.closed {
 		c.parts += len(s.byKey) - s.size
 		s.size = len(s.byKey)
-		if s.size == 0 {
+		if s.size == 0 && !s.fresh {
 			c.drop(s)
 		}
 	}
@@ -134,7 +137,7 @@ func (c *Cache) Done(s *Session) {
 
 // New starts a session for a full request, nil if there is no room. It is in use until Done.
 func (c *Cache) New(usesIDs bool, size int, now time.Time) *Session {
-	if c.slots <= 0 || size == 0 {
+	if c.slots <= 0 {
 		return nil
 	}
 	c.mu.Lock()
@@ -143,12 +146,16 @@ func (c *Cache) New(usesIDs bool, size int, now time.Time) *Session {
 		return nil
 	}
 	s := &Session{
-		UsesIDs: usesIDs, epoch: nextEpoch(InitialEpoch), created: now, lastUsed: now, busy: true, size: size,
+		UsesIDs: usesIDs, epoch: nextEpoch(InitialEpoch), created: now, lastUsed: now, busy: true, fresh: true, size: size,
 		byKey: make(map[Key]*Partition, size),
 	}
 	s.head.next, s.head.previous = &s.head, &s.head
 	for s.ID == 0 || c.sessions[s.ID] != nil {
-		s.ID = rand.Int32N(math.MaxInt32-1) + 1
+		var b [4]byte
+		if _, err := io.ReadFull(c.random, b[:]); err != nil {
+			return nil // a client can do without a session
+		}
+		s.ID = int32(binary.BigEndian.Uint32(b[:]) & math.MaxInt32)
 	}
 	c.sessions[s.ID] = s
 	c.parts += size

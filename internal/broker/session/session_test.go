@@ -2,6 +2,7 @@ package session
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func order(s *Session) (out []int32) {
 }
 
 func TestResolve(t *testing.T) {
-	c := NewCache(10)
+	c := NewCache(10, rand.NewChaCha8([32]byte{1}))
 	s := newSession(t, c, 2, start)
 	if _, err := c.Resolve(s.ID+1, 1, false, start); err != kerr.FetchSessionIDNotFound {
 		t.Errorf("unknown id: %v", err)
@@ -67,7 +68,7 @@ func TestEpochWraps(t *testing.T) {
 }
 
 func TestOrderAndForget(t *testing.T) {
-	c := NewCache(10)
+	c := NewCache(10, rand.NewChaCha8([32]byte{1}))
 	s := newSession(t, c, 4, start)
 	s.First().ToEnd()
 	if got := order(s); got[0] != 1 || got[3] != 0 {
@@ -86,7 +87,7 @@ func TestOrderAndForget(t *testing.T) {
 }
 
 func TestNews(t *testing.T) {
-	c := NewCache(10)
+	c := NewCache(10, rand.NewChaCha8([32]byte{1}))
 	s := newSession(t, c, 1, start)
 	p := s.First()
 	if !p.News(0, 0) {
@@ -103,7 +104,7 @@ func TestNews(t *testing.T) {
 }
 
 func TestEmptiedSessionIsClosed(t *testing.T) {
-	c := NewCache(10)
+	c := NewCache(10, rand.NewChaCha8([32]byte{1}))
 	s := newSession(t, c, 1, start)
 	got, err := c.Resolve(s.ID, 1, false, start)
 	if err != nil {
@@ -117,7 +118,7 @@ func TestEmptiedSessionIsClosed(t *testing.T) {
 }
 
 func TestEviction(t *testing.T) {
-	c := NewCache(2)
+	c := NewCache(2, rand.NewChaCha8([32]byte{1}))
 	a := newSession(t, c, 3, start)
 	b := newSession(t, c, 1, start)
 	if c.New(false, 5, start.Add(time.Minute)) != nil {
@@ -142,10 +143,7 @@ func TestEviction(t *testing.T) {
 }
 
 func TestNoSlots(t *testing.T) {
-	if NewCache(0).New(false, 1, start) != nil {
+	if NewCache(0, rand.NewChaCha8([32]byte{1})).New(false, 1, start) != nil {
 		t.Error("a session without slots")
-	}
-	if NewCache(5).New(false, 0, start) != nil {
-		t.Error("a session without partitions")
 	}
 }

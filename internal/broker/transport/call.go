@@ -107,5 +107,5 @@ const RawToken int16 = -1
 
 const (
 	apiVersionsKey = 18
-	maxKeptOut     = 64 << 10
+	maxKeptOut     = 4 << 10
 )

@@ -20,12 +20,21 @@ import (
 // requests are read whole with one system call, of larger ones the rest goes straight into the frame.
 const readAhead = 512
 
+// Requests other than pipelined ones, whose data stays in the frame, are decoded into structures that take several
+// times the frame's size. Frames above smallFrame count for decodedWeight times their size, and none may be larger than
+// maxDecoded, which is far above what the longest list of partitions or members needs.
+const (
+	smallFrame    = 16 << 10
+	decodedWeight = 8
+	maxDecoded    = 16 << 20
+)
+
 // disconnectGrace is how long a request in progress may go on after its client went away: what a client sent before
 // it closed, such as leaving a group, is to be carried out.
 const disconnectGrace = 2 * time.Second
 
 // maxIdleCalls bounds the calls kept for reuse by one connection.
-const maxIdleCalls = 4
+const maxIdleCalls = 8
 
 // Conn is one client connection.
 type Conn struct {
@@ -64,7 +73,6 @@ type Conn struct {
 	r, w     int
 	deadline time.Time
 	lastID   string
-	unread   atomic.Int64
 
 	strange    waitingConn
 	restricted atomic.Bool // the client has yet to authenticate
@@ -126,12 +134,12 @@ func (c *Conn) readLoop() {
 	defer c.server.wg.Done()
 	err := c.welcome()
 	if err == nil {
-		err = c.readFrames()
+		err = c.readFrames() // always for a reason
 	}
 	c.trusted()
 	c.markGone()
 	close(c.queue)
-	if err != nil && (errors.Is(err, errBadFrame) || errors.As(err, new(*panicError))) {
+	if errors.Is(err, errBadFrame) || errors.As(err, new(*panicError)) {
 		c.server.stats.broken.Add(1)
 		c.server.opts.Logger.Warn("closing connection", "remote", c.remote, "listener", c.listener, "err", err)
 		// Earlier requests still get their answers; what the worker does after them is close.
@@ -194,6 +202,9 @@ func (c *Conn) readFrames() error {
 		}
 		if err := c.server.opts.Handler.Gate(c, key, version); err != nil {
 			return err
+		}
+		if route != Pipelined && size > maxDecoded {
+			return fmt.Errorf("%w: frame of %d bytes for key %d", errBadFrame, size, key)
 		}
 		call, err := c.admit(route)
 		if err != nil {
@@ -258,12 +269,15 @@ func (c *Conn) finish(call *Call) {
 // reserved.
 func (c *Conn) readCall(call *Call, size int) error {
 	var err error
-	call.budget = c.server.budget
-	need := int64(size)
-	if c.restricted.Load() {
-		call.budget, need = c.server.strangers, strangerNeeds(size)
+	weight := int64(size)
+	if call.route != Pipelined && size > smallFrame {
+		weight *= decodedWeight
 	}
-	if call.reserved, err = call.budget.Acquire(c.ctx, need); err != nil {
+	call.budget = c.server.budget
+	if c.restricted.Load() {
+		call.budget, weight = c.server.strangers, strangerNeeds(size)
+	}
+	if call.reserved, err = call.budget.Acquire(c.ctx, weight); err != nil {
 		return errClosing
 	}
 	var frame []byte

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"leat.dev/internal/base/vfs"
@@ -33,7 +34,6 @@ const (
 type fakeHandler struct {
 	mu        sync.Mutex
 	begun     []string
-	order     []string
 	gates     map[string]chan struct{}
 	file      vfs.File
 	pos       int64
@@ -255,7 +255,7 @@ func (c *client) want(corr int32, body string) {
 func TestEcho(t *testing.T) {
 	s := startServer(t, nil)
 	c := s.dial(t)
-	for _, n := range []int{0, 1, 100, readAhead - 5, readAhead, 70_000, 5 << 20} {
+	for _, n := range []int{0, 1, 100, readAhead - 5, readAhead, 70_000, 5 << 20, maxDecoded - 14} {
 		body := string(bytes.Repeat([]byte{'a'}, n))
 		c.want(c.send(echoKey, body), body)
 	}
@@ -298,6 +298,7 @@ func TestBadFramesClose(t *testing.T) {
 		"too short":       {0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0},
 		"negative size":   {0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0},
 		"over the cap":    {0x7f, 0xff, 0xff, 0xff, 0, 100, 0, 0, 0, 0, 0, 0},
+		"over its cap":    frame(echoKey, 0, 1, make([]byte, maxDecoded))[:64],
 		"bad body":        frame(echoKey, 0, 1, []byte("bad")),
 		"client id":       {0, 0, 0, 10, 0, 100, 0, 0, 0, 0, 0, 1, 0x7f, 0xff},
 		"no client id":    {0, 0, 0, 8, 0, 100, 0, 0, 0, 0, 0, 1},
@@ -506,18 +507,38 @@ func TestSlowConsumerIsDropped(t *testing.T) {
 }
 
 func TestIdleTimeout(t *testing.T) {
-	s := startServer(t, func(o *Options) { o.IdleTimeout = 50 * time.Millisecond })
-	c := s.dial(t)
-	c.want(c.send(echoKey, "x"), "x")
-	c.closed()
+	synctest.Test(t, func(t *testing.T) {
+		h := newFake()
+		s := NewServer(Options{Handler: h})
+		memory := NewMemory("test")
+		if err := s.Serve("MEMORY", memory); err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		dial := func() *client {
+			nc, err := memory.DialContext(t.Context(), "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return &client{t: t, Conn: nc}
+		}
+		c := dial()
+		c.want(c.send(echoKey, "x"), "x")
+		began := time.Now()
+		c.closed()
+		if idle := time.Since(began); idle < 8*time.Minute || idle > 10*time.Minute {
+			t.Errorf("closed after %v", idle)
+		}
 
-	// A request in progress is no idleness, however long it takes.
-	c = s.dial(t)
-	c.send(blockKey, "long")
-	<-s.handler.arrived
-	<-time.After(200 * time.Millisecond)
-	close(s.handler.gate("long"))
-	c.want(1, "opened")
+		// A request in progress is no idleness, however long it takes.
+		c = dial()
+		c.send(blockKey, "long")
+		<-h.arrived
+		time.Sleep(time.Hour)
+		close(h.gate("long"))
+		c.want(1, "opened")
+		c.Close()
+	})
 }
 
 // A frame that stalls half-way holds its memory no longer than the frame timeout.
@@ -539,12 +560,13 @@ func TestBudget(t *testing.T) {
 	<-s.handler.arrived
 	b.send(echoKey, string(make([]byte, 5000)))
 	waitFor(t, func() bool { return s.budget.Waits() == 1 })
-	c.send(echoKey, string(make([]byte, 50_000)))
+	c.send(pipeKey, "c"+string(make([]byte, 50_000)))
 	waitFor(t, func() bool { return s.budget.Waits() == 2 })
 	close(s.handler.gate("a" + string(make([]byte, 7000))))
 	a.want(1, "opened")
 	b.want(1, string(make([]byte, 5000)))
-	c.want(1, string(make([]byte, 50_000)))
+	close(s.handler.gate("c" + string(make([]byte, 50_000))))
+	c.want(1, "c"+string(make([]byte, 50_000)))
 	if n := s.budget.InUse(); n != 0 {
 		t.Errorf("%d bytes still in use", n)
 	}

@@ -4,6 +4,7 @@ package acl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -177,7 +178,7 @@ func explain(client *command.Client, what string, err error, message *string) er
 		text = *message
 	}
 	e := client.ExplainWith(what, err, text)
-	if err == kerr.SecurityDisabled {
+	if errors.Is(err, kerr.SecurityDisabled) {
 		return fault.Failed("cannot %s: %w", what, err).WithHint("start the broker with authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer and super.users")
 	}
 	return e

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -163,10 +164,8 @@ func (r *latencyRun) run(ctx context.Context, producer, consumer *command.Client
 	close(done)
 	if err != nil {
 		cancel()
-		<-consumed
-		return err
 	}
-	return <-consumed
+	return cmp.Or(err, <-consumed)
 }
 
 func (r *latencyRun) produce(ctx context.Context, producer *command.Client) error {

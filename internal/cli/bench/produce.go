@@ -130,7 +130,7 @@ type produceRun struct {
 func (r *produceRun) all(ctx context.Context) (time.Duration, error) {
 	clients := make([]*command.Client, r.l.clients)
 	for i := range clients {
-		c, err := r.env.Connect(ctx, append([]kgo.Opt{kgo.DefaultProduceTopic(r.topic), kgo.MaxBufferedRecords(100_000)}, r.opts...)...)
+		c, err := r.env.Connect(ctx, append([]kgo.Opt{kgo.DefaultProduceTopic(r.topic)}, r.opts...)...)
 		if err != nil {
 			return 0, err
 		}

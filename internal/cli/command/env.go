@@ -5,6 +5,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -117,7 +118,7 @@ func Args(least, most int, names string) cobra.PositionalArgs {
 
 // FlagError turns the flag parser's complaints into usage errors with a hint.
 func FlagError(cmd *cobra.Command, err error) error {
-	if unknown, ok := err.(*pflag.NotExistError); ok {
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			if !f.Hidden {
@@ -130,7 +131,7 @@ func FlagError(cmd *cobra.Command, err error) error {
 		}
 		return fault.Usage("unknown flag %s for %q", dashed(unknown.GetSpecifiedName()), cmd.CommandPath()).WithHint("%s", hint)
 	}
-	if bad, ok := err.(*pflag.InvalidValueError); ok {
+	if bad, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		detail := bad.Unwrap().Error()
 		if i := strings.LastIndex(detail, "parsing \""); i >= 0 {
 			if _, why, ok := strings.Cut(detail[i:], ": "); ok {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -156,7 +157,7 @@ func alter(ctx context.Context, env *command.Env, r resource, changes []change, 
 
 // withNear adds the names that a misspelled setting is near to.
 func withNear(ctx context.Context, client *command.Client, r resource, changes []change, err error) error {
-	e, ok := err.(*fault.Error)
+	e, ok := errors.AsType[*fault.Error](err)
 	if !ok {
 		return err
 	}

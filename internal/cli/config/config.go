@@ -4,6 +4,7 @@ package config
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -82,7 +83,7 @@ func entries(ctx context.Context, client *command.Client, r resource, docs bool)
 	req.Resources = append(req.Resources, res)
 	for _, shard := range client.RequestSharded(ctx, req) {
 		if shard.Err != nil {
-			if shard.Err == kerr.BrokerNotAvailable || strings.Contains(shard.Err.Error(), "unknown broker") {
+			if errors.Is(shard.Err, kerr.BrokerNotAvailable) || strings.Contains(shard.Err.Error(), "unknown broker") {
 				return nil, fault.Failed("the cluster has no broker %s", r.name).WithHint("%s", brokersHint(ctx, client))
 			}
 			return nil, client.Explain(what, shard.Err)
@@ -101,7 +102,7 @@ func entries(ctx context.Context, client *command.Client, r resource, docs bool)
 }
 
 func explain(ctx context.Context, client *command.Client, what string, r resource, err error, message *string) error {
-	if r.kind == "topic" && (err == kerr.UnknownTopicOrPartition || err == kerr.UnknownTopicID) {
+	if r.kind == "topic" && (errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)) {
 		return client.UnknownTopic(ctx, r.name)
 	}
 	text := ""

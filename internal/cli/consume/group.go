@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -18,7 +19,7 @@ func (r *reader) groupOptions() []kgo.Opt {
 	for tp := range r.spans {
 		topics[tp.topic] = true
 	}
-	r.mine = spans{}
+	r.mine, r.coming = spans{}, map[topicPartition]bool{}
 	opts := []kgo.Opt{
 		kgo.ConsumerGroup(r.o.group),
 		kgo.ConsumeTopics(slices.Sorted(maps.Keys(topics))...),
@@ -26,11 +27,7 @@ func (r *reader) groupOptions() []kgo.Opt {
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.AdjustFetchOffsetsFn(r.adjust),
-		kgo.OnPartitionsAssigned(func(context.Context, *kgo.Client, map[string][]int32) {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.assigned = true
-		}),
+		kgo.OnPartitionsAssigned(r.gained),
 		kgo.OnPartitionsRevoked(r.revoked),
 		kgo.OnPartitionsLost(r.revoked),
 	}
@@ -38,6 +35,20 @@ func (r *reader) groupOptions() []kgo.Opt {
 		opts = append(opts, kgo.ServerSideBalancer())
 	}
 	return opts
+}
+
+// gained notes newly assigned partitions. Their committed offsets are asked for after this.
+func (r *reader) gained(_ context.Context, _ *kgo.Client, gained map[string][]int32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.assigned = time.Now()
+	for topic, partitions := range gained {
+		for _, p := range partitions {
+			if tp := (topicPartition{topic, p}); r.spans[tp] != nil {
+				r.coming[tp] = true
+			}
+		}
+	}
 }
 
 // adjust sees the committed offsets of newly assigned partitions before they are fetched. Partitions without one
@@ -59,6 +70,7 @@ func (r *reader) adjust(_ context.Context, offsets map[string]map[int32]kgo.Offs
 				partitions[p] = kgo.NewOffset().At(mine.next)
 			}
 			r.mine[tp] = &mine
+			delete(r.coming, tp)
 		}
 	}
 	return offsets, nil
@@ -69,8 +81,10 @@ func (r *reader) revoked(_ context.Context, _ *kgo.Client, lost map[string][]int
 	defer r.mu.Unlock()
 	for topic, partitions := range lost {
 		for _, p := range partitions {
-			delete(r.mine, topicPartition{topic, p})
-			delete(r.recent, topicPartition{topic, p})
+			tp := topicPartition{topic, p}
+			delete(r.mine, tp)
+			delete(r.coming, tp)
+			delete(r.recent, tp)
 		}
 	}
 }

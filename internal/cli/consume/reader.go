@@ -35,7 +35,8 @@ type reader struct {
 
 	mu       sync.Mutex // guards what the group's callbacks change
 	mine     spans
-	assigned bool
+	coming   map[topicPartition]bool        // assigned, but where to start is not known yet
+	assigned time.Time                      // of the last assignment, zero before the first
 	recent   map[topicPartition]*kgo.Record // last printed record of each partition, not yet committed
 }
 
@@ -48,7 +49,7 @@ func (r *reader) run(ctx context.Context) error {
 		r.recent = map[topicPartition]*kgo.Record{}
 		opts = append(opts, r.groupOptions()...)
 	} else {
-		r.mine, r.assigned = r.spans, true
+		r.mine = r.spans
 		if !r.o.follow && r.spans.open() == 0 {
 			return nil
 		}
@@ -140,9 +141,19 @@ func (r *reader) done() bool {
 	if r.o.follow {
 		return false
 	}
+	if r.o.group == "" {
+		return r.mine.open() == 0
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.assigned && r.mine.open() == 0
+	switch {
+	case r.assigned.IsZero(), len(r.coming) > 0:
+		return false
+	case len(r.mine) == 0:
+		// The others may be about to give some away.
+		return time.Since(r.assigned) > shareTimeout
+	}
+	return r.mine.open() == 0
 }
 
 func (r *reader) errors(ctx context.Context, client *command.Client, fetches kgo.Fetches) error {
@@ -235,6 +246,9 @@ func (r *reader) skipEmpty(ctx context.Context) error {
 	}
 	return nil
 }
+
+// shareTimeout is how long a member without partitions waits for the others to give it some.
+const shareTimeout = 5 * time.Second
 
 // leaveTimeout bounds how long a member may take to leave its group.
 const leaveTimeout = 5 * time.Second

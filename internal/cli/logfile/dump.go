@@ -226,7 +226,7 @@ func (d *dumper) log(name string, size int64) error {
 	var first error
 	for shown := int64(0); d.o.limit == 0 || shown < d.o.limit; {
 		at, err := s.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		bad, isDamage := errors.AsType[*damage](err)

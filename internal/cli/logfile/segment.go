@@ -93,7 +93,7 @@ func (c *segmentCheck) batches(ctx context.Context, s *scanner) error {
 		before := s.pos
 		at, err := s.next()
 		p.bar.Add(int(s.pos - before))
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if bad, ok := errors.AsType[*damage](err); ok {
@@ -267,7 +267,7 @@ func readIndex(name string) ([]byte, error) {
 		chunk := make([]byte, piece)
 		n, err := io.ReadFull(f, chunk)
 		out = append(out, chunk[:n]...)
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return out, nil
 		}
 		if err != nil {

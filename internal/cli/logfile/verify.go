@@ -210,7 +210,7 @@ func findLogs(dir string) ([]logRoot, error) {
 				root.partitions = append(root.partitions, filepath.Join(path, c.Name()))
 			}
 		}
-		if _, err := os.Stat(filepath.Join(path, metaFile)); len(root.partitions) == 0 && err != nil {
+		if len(root.partitions) == 0 && !exists(filepath.Join(path, metaFile)) {
 			return nil
 		}
 		roots = append(roots, root)
@@ -224,6 +224,11 @@ func findLogs(dir string) ([]logRoot, error) {
 			WithHint("give the broker's data directory, its log directory, or the directory of one partition such as quakes-0")
 	}
 	return roots, nil
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
 
 func isPartition(dir string) bool {

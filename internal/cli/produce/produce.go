@@ -5,6 +5,7 @@ package produce
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 	"time"
@@ -218,7 +219,7 @@ func ensureTopic(ctx context.Context, client *command.Client, topic string, o op
 	}
 	details, err := client.Topics(ctx, topic)
 	if err != nil {
-		if e, ok := err.(*fault.Error); ok && strings.HasPrefix(e.Primary, "unknown topic") && !strings.HasPrefix(e.Hint, "did you mean") {
+		if e, ok := errors.AsType[*fault.Error](err); ok && strings.HasPrefix(e.Primary, "unknown topic") && !strings.HasPrefix(e.Hint, "did you mean") {
 			return e.WithHint(`"leat topic create %s" makes it, or add --create`, topic)
 		}
 		return err

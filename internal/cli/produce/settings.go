@@ -46,7 +46,7 @@ func (s Settings) Options() ([]kgo.Opt, error) {
 	}
 	opts := []kgo.Opt{
 		kgo.ProducerBatchCompression(codec), kgo.ProducerLinger(s.Linger), kgo.ProducerBatchMaxBytes(s.BatchBytes),
-		kgo.MaxBufferedBytes(128 << 20),
+		kgo.MaxBufferedRecords(100_000), kgo.MaxBufferedBytes(128 << 20),
 	}
 	switch s.Acks {
 	case "all", "-1":

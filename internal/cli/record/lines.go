@@ -3,6 +3,7 @@ package record
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -42,7 +43,7 @@ func Lines(in io.Reader, f LineFormat, fn func(*kgo.Record) error) error {
 			return err
 		}
 	}
-	if err := s.Err(); err == bufio.ErrTooLong {
+	if err := s.Err(); errors.Is(err, bufio.ErrTooLong) {
 		return fmt.Errorf("a record is longer than %d MiB: is the delimiter right?", recordBytesMax>>20)
 	} else if err != nil {
 		return err

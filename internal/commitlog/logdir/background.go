@@ -112,27 +112,31 @@ func (d *Dir) collect(of func(*commitlog.Log) (int64, bool), before func(checkpo
 }
 
 func (d *Dir) writeRecoveryPoints() error {
-	return d.writeCheckpoint(recoveryPointFile, d.collect(
+	return d.writeCheckpoint(recoveryPointFile,
 		func(l *commitlog.Log) (int64, bool) { return l.RecoveryPoint(), true },
-		func(c checkpoints) map[TopicPartition]int64 { return c.recoveryPoint }))
+		func(c checkpoints) map[TopicPartition]int64 { return c.recoveryPoint })
 }
 
+// SaveLogStarts makes the log starts durable now. DeleteRecords is answered
+// after it: what was deleted and acknowledged does not come back after a crash.
+func (d *Dir) SaveLogStarts() error { return d.writeLogStarts() }
+
 func (d *Dir) writeLogStarts() error {
-	return d.writeCheckpoint(logStartFile, d.collect(
+	return d.writeCheckpoint(logStartFile,
 		func(l *commitlog.Log) (int64, bool) { return l.StartOffset(), l.StartInsideSegment() },
-		func(c checkpoints) map[TopicPartition]int64 { return c.logStart }))
+		func(c checkpoints) map[TopicPartition]int64 { return c.logStart })
 }
 
 func (d *Dir) writeHighWatermarks() error {
-	return d.writeCheckpoint(highWatermarkFile, d.collect(
+	return d.writeCheckpoint(highWatermarkFile,
 		func(l *commitlog.Log) (int64, bool) { return l.HighWatermark(), true },
-		func(c checkpoints) map[TopicPartition]int64 { return c.highWatermark }))
+		func(c checkpoints) map[TopicPartition]int64 { return c.highWatermark })
 }
 
 func (d *Dir) writeCleanerOffsets() error {
-	return d.writeCheckpoint(cleanerFile, d.collect(
+	return d.writeCheckpoint(cleanerFile,
 		func(l *commitlog.Log) (int64, bool) { return l.FirstDirty(), l.Config().Compact },
-		func(c checkpoints) map[TopicPartition]int64 { return c.cleaner }))
+		func(c checkpoints) map[TopicPartition]int64 { return c.cleaner })
 }
 
 // retain applies retention to all partitions.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"leat.dev/internal/base/vfs"
+	"leat.dev/internal/commitlog"
 )
 
 // The checkpoint files of a log directory: offsets by partition.
@@ -96,11 +97,13 @@ func (d *Dir) readCheckpoint(name string) (map[TopicPartition]int64, error) {
 	return offsets, nil
 }
 
-// writeCheckpoint replaces a file of the directory if its content changed.
-func (d *Dir) writeCheckpoint(name string, offsets map[TopicPartition]int64) error {
-	data := encodeCheckpoint(offsets)
+// writeCheckpoint replaces a file of the directory if its content changed. The
+// offsets are collected under the lock, so that an older state never replaces
+// a newer one.
+func (d *Dir) writeCheckpoint(name string, of func(*commitlog.Log) (int64, bool), before func(checkpoints) map[TopicPartition]int64) error {
 	d.checkpointMu.Lock()
 	defer d.checkpointMu.Unlock()
+	data := encodeCheckpoint(d.collect(of, before))
 	if bytes.Equal(data, d.written[name]) {
 		return nil
 	}

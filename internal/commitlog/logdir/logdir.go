@@ -14,7 +14,6 @@ package logdir
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -46,7 +45,7 @@ type Options struct {
 	FS        vfs.FS
 	Clock     clock.Clock
 	Logger    *slog.Logger
-	Random    io.Reader // of ids; nil: the system's
+	Random    io.Reader // of ids; required
 	Path      string
 	NodeID    int32
 	ClusterID string // empty: take the one in meta.properties, which must exist
@@ -110,7 +109,7 @@ func Open(o Options) (*Dir, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Random == nil {
-		o.Random = rand.Reader
+		return nil, errors.New("log directory: no source of random ids")
 	}
 	if o.ConfigFor == nil {
 		o.ConfigFor = func(string, int32) commitlog.Config { return commitlog.DefaultConfig() }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,7 +20,7 @@ import (
 const clusterID = "abcdefghijklmnopqrstuv"
 
 func options(fs vfs.FS, c clock.Clock) Options {
-	return Options{FS: fs, Clock: c, Path: "/data", NodeID: 1, ClusterID: clusterID}
+	return Options{FS: fs, Clock: c, Random: rand.NewChaCha8([32]byte{1}), Path: "/data", NodeID: 1, ClusterID: clusterID}
 }
 
 func mustOpen(t testing.TB, o Options) *Dir {

@@ -30,13 +30,12 @@ func (s *Shard) join(ev JoinGroup) {
 	if ev.Req.Version == 0 || j.rebalanceTimeout < 0 {
 		j.rebalanceTimeout = j.sessionTimeout
 	}
-	for _, p := range ev.Req.Protocols {
-		// The request's bytes belong to the connection's buffer.
-		j.protocols = append(j.protocols, protocol{name: p.Name, metadata: clone(p.Metadata)})
-	}
 	if err := s.checkJoin(j); err != nil {
 		s.refuseJoin(j, ev.Req.MemberID, err)
 		return
+	}
+	for _, p := range ev.Req.Protocols {
+		j.protocols = append(j.protocols, protocol{name: p.Name, metadata: p.Metadata})
 	}
 
 	g, known := s.groups[ev.Req.Group].(*classic)
@@ -75,11 +74,28 @@ func (s *Shard) join(ev JoinGroup) {
 }
 
 func (s *Shard) checkJoin(j *joining) *kerr.Error {
-	if j.Req.Group == "" {
+	if j.Req.Group == "" || len(j.Req.Group) > maxString {
 		return kerr.InvalidGroupID
 	}
 	if j.sessionTimeout < s.settings.MinSessionTimeout || j.sessionTimeout > s.settings.MaxSessionTimeout {
 		return kerr.InvalidSessionTimeout
+	}
+	// What could never be stored is refused at once. Members are kept in memory
+	// with all their protocols: these are bounded as a whole, with room for the
+	// few that a client offers.
+	const maxID = maxString - 64 // leaves room for what makes it a member id
+	if len(j.Client.ID) > maxID || j.Req.InstanceID != nil && len(*j.Req.InstanceID) > maxID || len(j.Req.ProtocolType) > maxString {
+		return kerr.InvalidRequest
+	}
+	total := 0
+	for _, p := range j.Req.Protocols {
+		if len(p.Name) > maxString || len(p.Metadata) > s.settings.MaxRecordBytes {
+			return kerr.InvalidRequest
+		}
+		total += len(p.Name) + len(p.Metadata)
+	}
+	if total > 8*s.settings.MaxRecordBytes {
+		return kerr.InvalidRequest
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func (s *Shard) leaveOne(g *classic, req *kmsg.LeaveGroupRequestMember) *kerr.Er
 		s.expel(g, m)
 		return nil
 	}
-	if g.pending[req.MemberID] != nil && req.InstanceID == nil {
+	if g.pending[req.MemberID] != nil {
 		s.remove(g, req.MemberID)
 		return nil
 	}

@@ -74,7 +74,7 @@ func (s *Shard) assign(g *classic, assignments []kmsg.SyncGroupRequestGroupAssig
 	}
 	for _, a := range assignments {
 		if m := g.byID[a.MemberID]; m != nil {
-			m.assignment = clone(a.MemberAssignment)
+			m.assignment = a.MemberAssignment
 		}
 	}
 	if err := s.store(g); err != nil {

@@ -39,6 +39,9 @@ type Topic struct {
 // OffsetFetch kmsg.OffsetFetchResponseGroup, OffsetDelete
 // *kmsg.OffsetDeleteResponse, TxnOffsetCommit *kmsg.TxnOffsetCommitResponse,
 // EndTxn nil.
+//
+// A shard keeps the bytes of a member's metadata and assignment: they must not be
+// part of a buffer that is used again.
 type (
 	JoinGroup struct {
 		ID     RequestID

@@ -33,6 +33,7 @@ import (
 //
 // and hold the topics t and u with four partitions each.
 func TestLive(t *testing.T) {
+	t.Parallel()
 	addr := os.Getenv("LEAT_GROUPS_BROKER")
 	if addr == "" {
 		t.Skip("LEAT_GROUPS_BROKER is not set: no broker to compare with")

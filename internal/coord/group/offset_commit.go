@@ -18,7 +18,7 @@ func (s *Shard) commitOffsets(ev OffsetCommit) {
 		return
 	}
 	tooLarge := func(p *kmsg.OffsetCommitRequestTopicPartition) *kerr.Error {
-		if p.Metadata != nil && len(*p.Metadata) > s.settings.OffsetMetadataMaxBytes {
+		if p.Metadata != nil && len(*p.Metadata) > min(s.settings.OffsetMetadataMaxBytes, maxString) {
 			return kerr.OffsetMetadataTooLarge
 		}
 		return nil
@@ -58,6 +58,8 @@ func (s *Shard) committer(req *kmsg.OffsetCommitRequest) (group, *kerr.Error) {
 	g := s.groups[req.Group]
 	if g == nil {
 		switch {
+		case len(req.Group) > maxString:
+			return nil, kerr.InvalidGroupID
 		case req.Generation < 0:
 			return nil, nil
 		case req.Version >= 9:

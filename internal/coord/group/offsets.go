@@ -155,7 +155,4 @@ func (s *Shard) dropOffset(group string, tp topicPartition) {
 	s.offsets.remove(group, tp)
 }
 
-// clone copies b; the copy is never nil.
-func clone(b []byte) []byte { return append([]byte{}, b...) }
-
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

@@ -16,6 +16,10 @@ const (
 	keyGroupMetadata  int16 = 2
 )
 
+// maxString is the longest string that a record holds: newer requests can carry
+// longer ones, which are refused before they reach a record.
+const maxString = 1<<15 - 1
+
 // ErrMalformed is wrapped by every decoding error.
 var ErrMalformed = errors.New("malformed __consumer_offsets record")
 

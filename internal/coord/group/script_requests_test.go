@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"leat.dev/internal/coord/script"
 )
 
 // request builds the message of a request verb; both the state machine and, in
@@ -96,7 +98,7 @@ func (c command) joinRequest() kmsg.Request {
 		name, topics, _ := strings.Cut(p, ":")
 		jp := kmsg.NewJoinGroupRequestProtocol()
 		topics, owned, _ := strings.Cut(topics, "/")
-		jp.Name, jp.Metadata = name, subscription(strings.Split(topics, "+")...)
+		jp.Name, jp.Metadata = script.Unquote(name), subscription(strings.Split(topics, "+")...)
 		jp.Metadata = appendOwned(jp.Metadata[:len(jp.Metadata)-4], owned)
 		if r.ProtocolType != consumerProtocol {
 			jp.Metadata = []byte(topics)

@@ -157,6 +157,7 @@ func (w *world) configure(c command) {
 	s.MaxSize = int(c.Int("max-size", int64(s.MaxSize)))
 	s.OffsetsRetention = c.Duration("retention", s.OffsetsRetention)
 	s.RetentionCheckInterval = c.Duration("check", s.RetentionCheckInterval)
+	s.OffsetMetadataMaxBytes = int(c.Int("metadata-max", int64(s.OffsetMetadataMaxBytes)))
 	s.MaxRecordBytes = int(c.Int("max-record-bytes", int64(s.MaxRecordBytes)))
 	w.configureConsumer(c)
 	w.step(Configure{Settings: *s})
@@ -250,7 +251,9 @@ func describeRecord(r Record, start time.Time, names topicNames) string {
 		if v.LeaderEpoch >= 0 {
 			name += fmt.Sprintf(" epoch=%d", v.LeaderEpoch)
 		}
-		if v.Metadata != "" {
+		if len(v.Metadata) > 100 {
+			name += fmt.Sprintf(" metadata of %d bytes", len(v.Metadata))
+		} else if v.Metadata != "" {
 			name += " metadata=" + v.Metadata
 		}
 		if v.ExpireTimestamp >= 0 {

@@ -89,7 +89,7 @@ func ParseCommand(line string) Command {
 // Arg returns an argument, empty if there is none.
 func (c Command) Arg(i int) string {
 	if i < len(c.Args) {
-		return unquote(c.Args[i])
+		return Unquote(c.Args[i])
 	}
 	return ""
 }
@@ -97,14 +97,19 @@ func (c Command) Arg(i int) string {
 // Str reads an option; a lone "-" stands for the empty string.
 func (c Command) Str(name, missing string) string {
 	if v, ok := c.Opts[name]; ok {
-		return unquote(v)
+		return Unquote(v)
 	}
 	return missing
 }
 
-func unquote(s string) string {
-	if s == "-" {
+// Unquote reads a word: a lone "-" stands for the empty string, LONG at its start
+// for more bytes than a record's string can hold.
+func Unquote(s string) string {
+	switch {
+	case s == "-":
 		return ""
+	case strings.HasPrefix(s, "LONG"):
+		return strings.Repeat("x", 1<<15) + s[4:]
 	}
 	return s
 }
@@ -112,7 +117,7 @@ func unquote(s string) string {
 // Ptr reads an option that may be missing.
 func (c Command) Ptr(name string) *string {
 	if v, ok := c.Opts[name]; ok {
-		v = unquote(v)
+		v = Unquote(v)
 		return &v
 	}
 	return nil

@@ -51,10 +51,10 @@ type held struct {
 
 // modelTxn is what one producer did between begin and end.
 type modelTxn struct {
-	id                      int
-	writes                  []modelWrite
-	askedCommit, told, done bool
-	toldCommit              bool
+	id                int
+	writes            []modelWrite
+	askedCommit, told bool
+	toldCommit        bool
 }
 
 type modelWrite struct {

@@ -43,7 +43,7 @@ func Apply(current map[string]string, edits []Edit, declared func(string) *Def) 
 				if e.Op == Subtract {
 					verb = "SUBTRACT"
 				}
-				return nil, fmt.Errorf("Can't %s to key %s because its type is not LIST.", verb, e.Name) //nolint:staticcheck,revive // Kafka's own sentence
+				return nil, fmt.Errorf("Can't %s to key %s because its type is not LIST.", verb, e.Name) //nolint:staticcheck // Kafka's own sentence
 			}
 			was, ok := next[e.Name]
 			if !ok && d.Default != null {

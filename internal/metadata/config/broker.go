@@ -14,7 +14,9 @@ const (
 )
 
 // honoured are the broker settings that change something, beside those that
-// stand in for a topic's.
+// stand in for a topic's. They are read once, when the broker starts: those of
+// connections, recovery and compaction that Kafka can change while it runs are
+// read-only here, so that nobody is told that a change worked which did not.
 var honoured = []Def{
 	// Leat's own.
 	{Name: "log.flush", Type: String, Default: FlushCommit, check: oneOf(FlushCommit, FlushOS),
@@ -43,11 +45,11 @@ var honoured = []Def{
 	// Connections.
 	{Name: "connections.max.idle.ms", Type: Long, Default: "600000",
 		Doc: "After how long without a request a connection is closed."},
-	{Name: "max.connections", Type: Int, Default: "2147483647", check: atLeast(0), Mode: ClusterWide,
+	{Name: "max.connections", Type: Int, Default: "2147483647", check: atLeast(0),
 		Doc: "How many connections the broker accepts at a time."},
-	{Name: "max.connections.per.ip", Type: Int, Default: "2147483647", check: atLeast(0), Mode: ClusterWide,
+	{Name: "max.connections.per.ip", Type: Int, Default: "2147483647", check: atLeast(0),
 		Doc: "How many connections the broker accepts at a time from one address."},
-	{Name: "max.connections.per.ip.overrides", Type: String, Default: "", Mode: ClusterWide, check: perIP,
+	{Name: "max.connections.per.ip.overrides", Type: String, Default: "", check: perIP,
 		Doc: "Other limits than max.connections.per.ip for some addresses: host:number, separated by commas."},
 	{Name: "socket.request.max.bytes", Type: Int, Default: "104857600", check: atLeast(1),
 		Doc: "The largest request accepted; a larger one ends its connection."},
@@ -89,13 +91,13 @@ var honoured = []Def{
 		Doc: "How often the log start offsets are written down."},
 	{Name: "log.retention.check.interval.ms", Type: Long, Default: "300000", check: atLeast(1),
 		Doc: "How often logs are looked through for segments past their retention."},
-	{Name: "num.recovery.threads.per.data.dir", Type: Int, Default: "2", check: atLeast(1), Mode: ClusterWide,
+	{Name: "num.recovery.threads.per.data.dir", Type: Int, Default: "2", check: atLeast(1),
 		Doc: "How many partitions are recovered at a time at start-up."},
 	{Name: "replica.high.watermark.checkpoint.interval.ms", Type: Long, Default: "5000",
 		Doc: "How often the high watermarks are written down."},
 	{Name: "replica.lag.time.max.ms", Type: Long, Default: "30000",
 		Doc: "How long a replica may be behind its leader and still count as in sync."},
-	{Name: "producer.id.expiration.ms", Type: Int, Default: "86400000", check: atLeast(1), Mode: ClusterWide,
+	{Name: "producer.id.expiration.ms", Type: Int, Default: "86400000", check: atLeast(1),
 		Doc: "After how long of silence a partition forgets a producer, and with it the means to notice its duplicates."},
 	{Name: "producer.id.expiration.check.interval.ms", Type: Int, Default: "600000", check: atLeast(1),
 		Doc: "How often partitions look for producers to forget."},
@@ -103,15 +105,15 @@ var honoured = []Def{
 	// Compaction.
 	{Name: "log.cleaner.enable", Type: Boolean, Default: "true",
 		Doc: "Whether compacted topics are compacted."},
-	{Name: "log.cleaner.threads", Type: Int, Default: "1", check: atLeast(0), Mode: ClusterWide,
+	{Name: "log.cleaner.threads", Type: Int, Default: "1", check: atLeast(0),
 		Doc: "How many logs are compacted at a time."},
-	{Name: "log.cleaner.dedupe.buffer.size", Type: Long, Default: "134217728", Mode: ClusterWide,
+	{Name: "log.cleaner.dedupe.buffer.size", Type: Long, Default: "134217728",
 		Doc: "The memory for the map from keys to offsets, over all threads. A log with more keys is compacted in several passes."},
-	{Name: "log.cleaner.io.buffer.size", Type: Int, Default: "524288", check: atLeast(0), Mode: ClusterWide,
+	{Name: "log.cleaner.io.buffer.size", Type: Int, Default: "524288", check: atLeast(0),
 		Doc: "The memory of each compacting thread for reading and writing."},
-	{Name: "log.cleaner.io.buffer.load.factor", Type: Double, Default: "0.9", Mode: ClusterWide,
+	{Name: "log.cleaner.io.buffer.load.factor", Type: Double, Default: "0.9",
 		Doc: "How full the map from keys to offsets may get."},
-	{Name: "log.cleaner.backoff.ms", Type: Long, Default: "15000", check: atLeast(0), Mode: ClusterWide,
+	{Name: "log.cleaner.backoff.ms", Type: Long, Default: "15000", check: atLeast(0),
 		Doc: "The wait before looking again for a log to compact when there was none."},
 
 	// Fetching.

@@ -75,6 +75,8 @@ type Def struct {
 	refused bool // ignoring it would do harm
 	// listener: it can be set for one listener, and be changed only so while the broker runs.
 	listener bool
+
+	standard value // Default, parsed; empty if there is none
 }
 
 // Sensitive tells whether the value must not be shown.

@@ -78,10 +78,10 @@ func CheckGroup(overrides map[string]string, dynamic Dynamic, static *Static) er
 			continue
 		}
 		v := GroupValue(b.name, overrides, dynamic, static)
-		if b.min != "" && v < Effective(b.min, dynamic, static).Int64() {
+		if b.min != "" && v < brokerNumber(b.min, dynamic, static) {
 			return fmt.Errorf("%s must be greater than or equal to %s", b.name, b.min)
 		}
-		if v > Effective(b.max, dynamic, static).Int64() {
+		if v > brokerNumber(b.max, dynamic, static) {
 			return fmt.Errorf("%s must be less than or equal to %s", b.name, b.max)
 		}
 	}
@@ -102,7 +102,7 @@ func GroupValue(name string, overrides map[string]string, dynamic Dynamic, stati
 			return v.num
 		}
 	}
-	return Effective("group."+name, dynamic, static).Int64()
+	return brokerNumber("group."+name, dynamic, static)
 }
 
 // ClampedGroupValue is GroupValue within the broker's bounds.
@@ -116,9 +116,9 @@ func ClampedGroupValue(name string, overrides map[string]string, dynamic Dynamic
 			continue
 		}
 		if b.min != "" {
-			v = max(v, Effective(b.min, dynamic, static).Int64())
+			v = max(v, brokerNumber(b.min, dynamic, static))
 		}
-		v = min(v, Effective(b.max, dynamic, static).Int64())
+		v = min(v, brokerNumber(b.max, dynamic, static))
 	}
 	return v
 }

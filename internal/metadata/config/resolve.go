@@ -19,31 +19,17 @@ func (d Dynamic) Lookup(name string) (string, bool) {
 	return v, ok
 }
 
-// Effective is a broker setting with what was changed while running. A changed
-// value that does not parse counts as not changed; the controller lets none in.
-func Effective(name string, dynamic Dynamic, static *Static) Value {
+// brokerNumber is an integer broker setting with what was changed while running.
+// A changed value that does not parse counts as not changed; the controller lets
+// none in.
+func brokerNumber(name string, dynamic Dynamic, static *Static) int64 {
 	if s, ok := dynamic.Lookup(name); ok {
 		if v, err := Broker(name).parse(s); err == nil {
-			return Value{v}
+			return v.num
 		}
 	}
-	v, _ := static.value(name)
-	return Value{v}
+	return static.Int64(name)
 }
-
-// Value is the value of a setting.
-type Value struct{ v value }
-
-func (v Value) String() string { return v.v.text }
-
-// Int64 is the value of an integer setting.
-func (v Value) Int64() int64 { return v.v.num }
-
-// Float is the value of a Double setting.
-func (v Value) Float() float64 { return v.v.float }
-
-// Bool is the value of a boolean setting.
-func (v Value) Bool() bool { return v.v.truth }
 
 // resolver finds the value that counts for a topic: the topic's own, else the
 // broker's, else the default. Of the broker settings that stand in, the first
@@ -77,11 +63,7 @@ func (r resolver) value(name string) value {
 			return v
 		}
 	}
-	if d.Default == null {
-		return value{}
-	}
-	v, _ := d.parse(d.Default)
-	return v
+	return d.standard
 }
 
 func (r resolver) num(name string) int64 { return r.value(name).num }
@@ -106,6 +88,7 @@ func Resolve(topic map[string]string, dynamic Dynamic, static *Static) commitlog
 		SegmentJitter: commitlog.Millis(r.num("segment.jitter.ms")),
 		IndexBytes:    int32(r.num("segment.index.bytes")),
 		IndexInterval: int32(r.num("index.interval.bytes")),
+		Preallocate:   r.value("preallocate").text == "true",
 
 		RetentionAge:    commitlog.Millis(r.num("retention.ms")),
 		RetentionBytes:  r.num("retention.bytes"),

@@ -46,7 +46,7 @@ func Parse(values map[string]string) (s *Static, warnings []string, err error) {
 			errs = append(errs, err)
 			continue
 		}
-		if d.ignored != "" {
+		if d.ignored != "" && !d.refused {
 			warnings = append(warnings, fmt.Sprintf("%s has no effect: %s", name, d.ignored))
 		}
 		s.set[name] = v
@@ -149,13 +149,7 @@ func (s *Static) value(name string) (v value, ok bool) {
 	if d == nil {
 		panic("config: no broker setting is called " + name)
 	}
-	if d.Default == null {
-		return value{}, false
-	}
-	if v, err := d.parse(d.Default); err == nil {
-		return v, true
-	}
-	panic("config: the default of " + name + " is not valid")
+	return d.standard, d.Default != null
 }
 
 // String returns the value of a setting, "" if it has none.

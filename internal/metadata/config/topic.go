@@ -60,7 +60,7 @@ var topicDefs = index(
 	Def{Name: "min.insync.replicas", Type: Int, Default: "1", check: atLeast(1), synonyms: []string{"min.insync.replicas"},
 		Doc: "How many replicas must be in sync for a write with acks=all to be accepted; the replication factor bounds it."},
 	Def{Name: "preallocate", Type: Boolean, Default: "false", synonyms: []string{"log.preallocate"},
-		Doc: "Accepted for compatibility: segments are never preallocated here."},
+		Doc: "Whether the disk blocks of a whole segment are reserved when it is started, where the file system can do that."},
 	Def{Name: "remote.log.copy.disable", Type: Boolean, Default: "false",
 		Doc: "Whether copying to remote storage is stopped. Without remote storage it has no effect."},
 	Def{Name: "remote.log.delete.on.disable", Type: Boolean, Default: "false",
@@ -130,7 +130,7 @@ func CheckTopic(overrides map[string]string, dynamic Dynamic, static *Static) er
 		return fmt.Errorf("conflict topic config setting min.compaction.lag.ms (%d) > max.compaction.lag.ms (%d)", low, high)
 	}
 	if r.value("remote.storage.enable").truth {
-		return fmt.Errorf("Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.") //nolint:staticcheck,revive // Kafka's own sentence
+		return fmt.Errorf("Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.") //nolint:staticcheck // Kafka's own sentence
 	}
 	return nil
 }
@@ -145,7 +145,14 @@ func index(defs ...Def) table {
 	slices.SortFunc(defs, func(a, b Def) int { return strings.Compare(a.Name, b.Name) })
 	t := table{defs: defs, byName: make(map[string]*Def, len(defs))}
 	for i := range defs {
-		t.byName[defs[i].Name] = &defs[i]
+		d := &defs[i]
+		t.byName[d.Name] = d
+		if d.Default != null {
+			var err error
+			if d.standard, err = d.parse(d.Default); err != nil {
+				panic("config: " + err.Error()) // a declaration that refuses its own default
+			}
+		}
 	}
 	return t
 }

@@ -241,6 +241,21 @@ type tag struct {
 	field func(*codec)
 }
 
+// noTags takes the short way past a tagged section that is empty; when writing,
+// any says whether it is not. Without it, the many records that carry no tags
+// would pay for describing them.
+func (c *codec) noTags(any bool) bool {
+	switch {
+	case c.enc && !any:
+		c.b = append(c.b, 0)
+		return true
+	case !c.enc && len(c.b) > 0 && c.b[0] == 0:
+		c.b = c.b[1:]
+		return true
+	}
+	return false
+}
+
 // tags writes or reads the tagged section that ends every flexible structure.
 // Unknown tags are skipped: a newer writer may add them.
 func (c *codec) tags(known ...tag) {

@@ -59,6 +59,9 @@ func (r *Partition) fields(c *codec) {
 	if c.version >= 1 {
 		c.uuids(&r.Directories)
 	}
+	if c.noTags(r.LeaderRecoveryState != 0 || c.version >= 2 && (r.EligibleLeaderReplicas != nil || r.LastKnownELR != nil)) {
+		return
+	}
 	known := [3]tag{{0, r.LeaderRecoveryState != 0, func(c *codec) { c.i8(&r.LeaderRecoveryState) }}}
 	n := 1
 	if c.version >= 2 {

@@ -19,6 +19,12 @@ const (
 	tagBytes = 42
 )
 
+// maxElements bounds the array elements of a request, all arrays together: what
+// is decoded, and what is answered for each, takes hundreds of bytes an element
+// where the request may have spent two. It is far above the partitions that one
+// broker serves.
+const maxElements = 1 << 18
+
 // layouts holds the compiled shapes: by the table's index, then the version.
 var layouts = compileAll()
 
@@ -42,7 +48,8 @@ func compileAll() [][]*layout {
 }
 
 // Precheck walks the body of a request, that is what follows its header, and
-// fails if an array, a string or a tagged field claims more than there is.
+// fails if an array, a string or a tagged field claims more than there is, or
+// if there are more array elements than any client has reason to send.
 // The general decoder believes a count as long as each element could be one
 // byte, and allocates whole structures for it; after Precheck it allocates for
 // elements that are really there, at most some 32 times the body's size in all.
@@ -57,7 +64,7 @@ func Precheck(key, version int16, body []byte) error {
 	if a.shape == "" {
 		return nil
 	}
-	w := walker{Reader: field.Reader{B: body, Flexible: a.FlexibleRequest(version)}, tagsLeft: tagsFree + len(body)/tagBytes}
+	w := walker{Reader: field.Reader{B: body, Flexible: a.FlexibleRequest(version)}, tagsLeft: tagsFree + len(body)/tagBytes, elementsLeft: maxElements}
 	w.layout(layouts[byKey[key]][version])
 	if w.Bad {
 		return fmt.Errorf("%w: %s version %d", ErrMalformed, a.Name, version)
@@ -67,7 +74,8 @@ func Precheck(key, version int16, body []byte) error {
 
 type walker struct {
 	field.Reader
-	tagsLeft int
+	tagsLeft     int
+	elementsLeft int
 }
 
 func (w *walker) layout(l *layout) {
@@ -85,6 +93,9 @@ func (w *walker) layout(l *layout) {
 			w.Bytes()
 		case '[':
 			for range w.ArrayLen(f.elem.minBytes) {
+				if w.elementsLeft--; w.elementsLeft < 0 {
+					w.Bad = true
+				}
 				if w.Bad {
 					return
 				}
@@ -113,9 +124,9 @@ func (w *walker) tags(l *layout) {
 			if t.number != number {
 				continue
 			}
-			inner := walker{Reader: field.Reader{B: value, Flexible: true}, tagsLeft: w.tagsLeft}
+			inner := walker{Reader: field.Reader{B: value, Flexible: true}, tagsLeft: w.tagsLeft, elementsLeft: w.elementsLeft}
 			inner.layout(t.elem)
-			w.tagsLeft = inner.tagsLeft
+			w.tagsLeft, w.elementsLeft = inner.tagsLeft, inner.elementsLeft
 			w.Bad = w.Bad || inner.Bad
 		}
 	}

@@ -2,7 +2,9 @@ package platform
 
 import (
 	"os"
+	"runtime"
 	"runtime/debug"
+	"sync"
 )
 
 // heapGrowth is GOGC: how far the heap may grow over what is live before it is collected, in percent. Buffers for
@@ -14,12 +16,21 @@ const heapGrowth = 200
 // requests and groups allow, so it only matters when something unforeseen grows.
 const softLimit = 1 << 30
 
-// tuneMemory sets the garbage collector up, unless the environment says how.
-func tuneMemory() {
+// spareProcs are run slots beyond the processors, at most as many as there are processors. An fsync keeps its slot
+// until the runtime's monitor takes it away, which on a calm machine may need ten milliseconds; with two processors, two
+// flushes would keep everybody else waiting for that long.
+const spareProcs = 4
+
+// tuneRuntime sets up the garbage collector and the scheduler, unless the environment says how.
+var tuneRuntime = sync.OnceFunc(func() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(heapGrowth)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(softLimit)
 	}
-}
+	if os.Getenv("GOMAXPROCS") == "" {
+		n := runtime.GOMAXPROCS(0)
+		runtime.GOMAXPROCS(n + min(n, spareProcs))
+	}
+})
