@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,6 +107,12 @@ func (m *consumerModel) step(ev Event) {
 	}
 	for _, r := range fx.Replies {
 		m.replies[r.ID] = r.Response
+	}
+	for id := range m.epochs {
+		if m.w.shard.groups[id] == nil {
+			delete(m.epochs, id) // nobody was in it for long: a group of that name begins anew
+			maps.DeleteFunc(m.members, func(key string, _ int32) bool { return strings.HasPrefix(key, id+"/") })
+		}
 	}
 }
 

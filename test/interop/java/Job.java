@@ -178,6 +178,83 @@ public class Job {
         }
     }
 
+    static KafkaConsumer<String, String> newer(String group, Object... more) {
+        Map<String, Object> c = new HashMap<>(Map.of("bootstrap.servers", address, "group.id", group, "group.protocol", "consumer", "auto.offset.reset", "earliest", "enable.auto.commit", false));
+        for (int i = 0; i < more.length; i += 2) c.put((String) more[i], more[i + 1]);
+        return new KafkaConsumer<>(c, new StringDeserializer(), new StringDeserializer());
+    }
+
+    /** Polls until each consumer has that many partitions. */
+    static void share(Set<String> seen, List<KafkaConsumer<String, String>> consumers, int... each) {
+        long end = System.nanoTime() + 45_000_000_000L;
+        while (System.nanoTime() < end) {
+            boolean all = true;
+            for (int i = 0; i < each.length; i++) {
+                consumers.get(i).poll(Duration.ofMillis(100)).forEach(r -> seen.add(r.partition() + "/" + r.offset()));
+                all &= consumers.get(i).assignment().size() == each[i];
+            }
+            if (all) return;
+        }
+        throw new AssertionError("partitions: " + consumers.stream().map(c -> c.assignment().toString()).toList());
+    }
+
+    /** KIP-848: the broker resolves the pattern and assigns. */
+    static void newerGroup(Admin admin) throws Exception {
+        Set<String> seen = new HashSet<>();
+        KafkaConsumer<String, String> a = newer("j-848", "client.rack", "r1");
+        KafkaConsumer<String, String> b = newer("j-848", "group.remote.assignor", "range");
+        a.subscribe(new SubscriptionPattern("j-ma.n"));
+        share(seen, List.of(a), 4);
+        b.subscribe(List.of("j-main"));
+        share(seen, List.of(a, b), 2, 2);
+        ConsumerGroupDescription d = admin.describeConsumerGroups(List.of("j-848")).all().get().get("j-848");
+        equal(d.groupState() + " " + d.type() + " " + d.members().size(), "Stable Consumer 2");
+        for (Consumer<String, String> c : List.of(a, b)) drain(c, Integer.MAX_VALUE, 3).forEach(r -> seen.add(r.partition() + "/" + r.offset()));
+        equal(seen.size(), COUNT);
+        a.commitSync();
+        b.commitSync();
+        b.close();
+        share(seen, List.of(a), 4);
+        a.close();
+        equal(admin.describeConsumerGroups(List.of("j-848")).all().get().get("j-848").groupState(), GroupState.EMPTY);
+        try (KafkaConsumer<String, String> c = newer("j-848", "group.instance.id", "one")) {
+            c.subscribe(List.of("j-main"));
+            equal(drain(c, 1, 4).size(), 0);
+        }
+        try (KafkaConsumer<String, String> c = newer("j-848-bad")) {
+            c.subscribe(new SubscriptionPattern("("));
+            drain(c, 1, 4);
+            that(false, "took a bad pattern");
+        } catch (InvalidRegularExpression e) {
+            // as it should
+        }
+    }
+
+    /** A classic group is upgraded while it reads, and goes back when the last newer member leaves. */
+    static void migration(Admin admin) throws Exception {
+        Set<String> seen = new HashSet<>();
+        KafkaConsumer<String, String> a = consumer("j-mixed", "partition.assignment.strategy", CooperativeStickyAssignor.class.getName());
+        KafkaConsumer<String, String> b = newer("j-mixed");
+        a.subscribe(List.of("j-main"));
+        share(seen, List.of(a), 4);
+        b.subscribe(List.of("j-main"));
+        share(seen, List.of(a, b), 2, 2);
+        equal(admin.describeConsumerGroups(List.of("j-mixed")).all().get().get("j-mixed").type(), GroupType.CONSUMER);
+        a.commitSync();
+        b.commitSync();
+        b.close();
+        share(seen, List.of(a), 4);
+        equal(admin.describeConsumerGroups(List.of("j-mixed")).all().get().get("j-mixed").type(), GroupType.CLASSIC);
+        a.close();
+    }
+
+    static void groupConfigs(Admin admin) throws Exception {
+        ConfigResource r = new ConfigResource(ConfigResource.Type.GROUP, "j-848");
+        equal(admin.describeConfigs(List.of(r)).all().get().get(r).get("consumer.heartbeat.interval.ms").value(), "5000");
+        admin.incrementalAlterConfigs(Map.of(r, List.of(new AlterConfigOp(new ConfigEntry("consumer.heartbeat.interval.ms", "6000"), AlterConfigOp.OpType.SET)))).all().get();
+        equal(admin.describeConfigs(List.of(r)).all().get().get(r).get("consumer.heartbeat.interval.ms").value(), "6000");
+    }
+
     static void staticMember() throws Exception {
         for (int round = 0; round < 2; round++)
             try (KafkaConsumer<String, String> c = consumer("j-static", "group.instance.id", "one")) {
@@ -259,6 +336,9 @@ public class Job {
             check("producer: each compression, acks 0, 1, all", Job::produce);
             check("producer: refused records", () -> refusedRecords(admin));
             check("consumer: cooperative group of two, resume", Job::group);
+            check("consumer: newer group of two (KIP-848), pattern, resume", () -> newerGroup(admin));
+            check("consumer: classic group upgraded and downgraded while it reads", () -> migration(admin));
+            check("admin: configs of a group", () -> groupConfigs(admin));
             check("consumer: static member", Job::staticMember);
             check("offsets: ends, by time, metadata, delete records, reset none", () -> offsets(admin));
             check("admin: groups", () -> groupAdmin(admin));

@@ -135,6 +135,63 @@ def groups():
     c.close()
 
 
+def newer(group, **conf):
+    """A consumer of the protocol of KIP-848: sessions and assignment are the broker's."""
+    return Consumer({"bootstrap.servers": addr, "group.id": group, "auto.offset.reset": "earliest",
+                     "enable.auto.commit": False, "group.protocol": "consumer", **conf})
+
+
+def shared(consumers, each, seen, timeout=45):
+    """Polls until every consumer has that many partitions."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end and [len(c.assignment()) for c in consumers] != each:
+        for c in consumers:
+            m = c.poll(0.1)
+            if m and not m.error():
+                seen.add((m.partition(), m.offset()))
+    equal([len(c.assignment()) for c in consumers], each, "partitions of each member:")
+
+
+def newer_groups():
+    seen = set()
+    a = newer("ck-848", **{"client.id": "a"})
+    a.subscribe(["ck-main"])
+    shared([a], [4], seen)
+    b = newer("ck-848", **{"client.id": "b", "group.remote.assignor": "range"})
+    b.subscribe(["ck-main"])
+    shared([a, b], [2, 2], seen)
+    g = done(admin.describe_consumer_groups(["ck-848"]))["ck-848"]
+    equal((g.state.name, g.type.name, len(g.members)), ("STABLE", "CONSUMER", 2))
+    for c in (a, b):
+        seen |= {(m.partition(), m.offset()) for m in drain(c, N, 3)}
+    equal(len(seen), N, "distinct records read:")
+    a.commit(asynchronous=False)
+    b.commit(asynchronous=False)
+    a.close()
+    shared([b], [4], seen)
+    b.close()
+    c = newer("ck-848", **{"group.instance.id": "one"})
+    c.subscribe(["^ck-ma.*"])
+    equal(drain(c, 1, 4), [], "read again after the commit:")
+    c.close()
+
+
+def migration():
+    """A classic group is upgraded while it reads, and goes back when the last newer member leaves."""
+    seen = set()
+    a = consumer("ck-mixed", **{"partition.assignment.strategy": "cooperative-sticky"})
+    a.subscribe(["ck-main"])
+    shared([a], [4], seen)
+    b = newer("ck-mixed")
+    b.subscribe(["ck-main"])
+    shared([a, b], [2, 2], seen)
+    equal(done(admin.describe_consumer_groups(["ck-mixed"]))["ck-mixed"].type.name, "CONSUMER")
+    b.close()
+    shared([a], [4], seen)
+    equal(done(admin.describe_consumer_groups(["ck-mixed"]))["ck-mixed"].type.name, "CLASSIC")
+    a.close()
+
+
 def static_members():
     c = consumer("ck-static", **{"group.instance.id": "one"})
     c.subscribe(["ck-main"])
@@ -218,6 +275,8 @@ check("topics: create, list, partitions, error codes", topics)
 check("configs: describe, alter", configs)
 check("each compression, idempotent, with headers", codecs)
 check("group of two, cooperative, commit and resume", groups)
+check("newer group of two (KIP-848), resume", newer_groups)
+check("classic group upgraded and downgraded while it reads", migration)
 check("static membership", static_members)
 check("offsets: watermarks, by time, from the start", offsets)
 check("group administration", group_admin)
