@@ -8,7 +8,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,19 +20,7 @@ import (
 
 var update = flag.Bool("update", false, "write the scripts' outputs anew")
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	dir, err := os.MkdirTemp("", "leat-cli-")
-	if err == nil {
-		err = shell.Build(context.Background(), dir)
-	}
-	if err != nil {
-		log.Fatal(err)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(dir) // left behind at worst
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { shell.TestMain(m) }
 
 // block is a command and its output, with the comments above it.
 type block struct {

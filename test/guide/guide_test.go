@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"log"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,19 +21,7 @@ var update = flag.Bool("update", false, "write the pages' output blocks anew")
 
 const guideDir = "../../docs/guide"
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	dir, err := os.MkdirTemp("", "leat-guide-")
-	if err == nil {
-		err = shell.Build(context.Background(), dir)
-	}
-	if err != nil {
-		log.Fatal(err)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(dir) // left behind at worst
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { shell.TestMain(m) }
 
 // block is a fenced block of a page.
 type block struct {

@@ -6,11 +6,14 @@ package shell
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"testing"
 	"time"
 
 	"leat.dev/test/launch"
@@ -19,8 +22,24 @@ import (
 // commandLimit is how long one command may take.
 const commandLimit = time.Minute
 
-// Build builds the program into a directory and makes launch use it.
-func Build(ctx context.Context, dir string) error {
+// TestMain is the TestMain of a package whose tests run the program: it parses the flags, builds the program, and runs
+// the tests.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	dir, err := os.MkdirTemp("", "leat-shell-")
+	if err == nil {
+		err = build(context.Background(), dir)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir) // left behind at worst
+	os.Exit(code)
+}
+
+// build builds the program into a directory and makes launch use it.
+func build(ctx context.Context, dir string) error {
 	root, err := launch.Root()
 	if err != nil {
 		return err
