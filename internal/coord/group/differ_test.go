@@ -48,6 +48,7 @@ func (d *differ) run(suffix string) []string {
 	d.findTopics()
 	d.members()
 	d.offsets()
+	d.consumers()
 	d.admin()
 	d.find()
 	return d.out
@@ -67,6 +68,8 @@ func (d *differ) findTopics() {
 }
 
 var (
+	longUUID     = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	shortUUID    = regexp.MustCompile(`"MemberID":"[A-Za-z0-9_-]{22}"`)
 	addressField = regexp.MustCompile(`"(Port|NodeID|ThrottleMillis)":-?[0-9]+`)
 	// The message of an unknown key type is for people: ours says what the cause is.
 	messageField = regexp.MustCompile(`"ErrorMessage":"[Tt]his [^"]*"`)
@@ -96,8 +99,34 @@ func sortTopics(resp kmsg.Response) {
 			slices.SortFunc(r.Topics[i].Partitions, func(a, b kmsg.OffsetCommitResponseTopicPartition) int { return int(a.Partition - b.Partition) })
 		}
 		slices.SortFunc(r.Topics, func(a, b kmsg.OffsetCommitResponseTopic) int {
-			return strings.Compare(a.Topic+string(a.TopicID[:]), b.Topic+string(b.TopicID[:]))
+			// Ids differ between brokers; the topics asked for have other partitions each.
+			key := func(t kmsg.OffsetCommitResponseTopic) string {
+				return fmt.Sprint(t.Topic, len(t.Partitions), t.Partitions)
+			}
+			return strings.Compare(key(a), key(b))
 		})
+	case *kmsg.ConsumerGroupHeartbeatResponse:
+		if r.Assignment != nil {
+			slices.SortFunc(r.Assignment.Topics, func(a, b kmsg.ConsumerGroupHeartbeatResponseAssignmentTopic) int {
+				return len(a.Partitions) - len(b.Partitions) // the topics have as many
+			})
+			for i := range r.Assignment.Topics {
+				r.Assignment.Topics[i].TopicID = [16]byte{}
+				slices.Sort(r.Assignment.Topics[i].Partitions)
+			}
+		}
+	case *kmsg.ConsumerGroupDescribeResponse:
+		byName := func(a, b kmsg.AssignmentTopicPartition) int { return strings.Compare(a.Topic, b.Topic) }
+		for i := range r.Groups {
+			slices.SortFunc(r.Groups[i].Members, func(a, b kmsg.ConsumerGroupDescribeResponseGroupMember) int {
+				return strings.Compare(a.MemberID, b.MemberID)
+			})
+			for j := range r.Groups[i].Members {
+				m := &r.Groups[i].Members[j]
+				slices.SortFunc(m.Assignment.TopicPartitions, byName)
+				slices.SortFunc(m.TargetAssignment.TopicPartitions, byName)
+			}
+		}
 	case *kmsg.OffsetDeleteResponse:
 		for i := range r.Topics {
 			slices.SortFunc(r.Topics[i].Partitions, func(a, b kmsg.OffsetDeleteResponseTopicPartition) int { return int(a.Partition - b.Partition) })
@@ -112,7 +141,8 @@ func (d *differ) normal(text string) string {
 		j, _ := json.Marshal(id)
 		text = strings.ReplaceAll(text, string(j), `"`+name+`"`)
 	}
-	text = uuidSuffix.ReplaceAllString(text, "UUID")
+	text = shortUUID.ReplaceAllString(text, `"MemberID":"UUID"`)
+	text = longUUID.ReplaceAllString(text, "UUID")
 	text = addressField.ReplaceAllString(text, `"$1":0`)
 	text = messageField.ReplaceAllString(text, `"ErrorMessage":"..."`)
 	text = topicIDField.ReplaceAllString(text, `"TopicID":"unknown"`)
@@ -165,6 +195,64 @@ func (d *differ) members() {
 		if leave.Version >= 3 {
 			d.ask(leave)
 		}
+		describe.Groups = []string{g}
+		d.ask(describe)
+	}
+}
+
+// consumers takes a member of a consumer group through its life in each version,
+// with offsets, and what classic requests see of its group.
+func (d *differ) consumers() {
+	for v := int16(0); v <= 1; v++ {
+		g := fmt.Sprintf("k%d%s", v, d.suffix)
+		beat := func(line string) {
+			req := parseCommand("beat g " + line).request().(*kmsg.ConsumerGroupHeartbeatRequest)
+			req.Version, req.Group = v, g
+			if req.SubscribedTopicRegex != nil && v == 0 {
+				return
+			}
+			realTopicIDs(req, d.id)
+			d.ask(req)
+		}
+		for _, line := range []string{
+			"m epoch=1", "m epoch=-1", "m epoch=-2", "m epoch=-2 instance=i", "m epoch=-3", "m instance=-", "m rack=-", "m owned=t:1",
+			"m owned=null", "m names=null", "m rebalance=null", "m assignor=x", "m regex=(", "m names=t+u+nope", "m epoch=2",
+			"m epoch=2 rebalance=1s names=t+u+nope owned=t:0", "m epoch=3", "m epoch=1", "m", "m epoch=2 names=t", "x epoch=2",
+			"s instance=i names=-", "z instance=i names=-", "z epoch=2 instance=i", "s epoch=-2 instance=i", "s epoch=-1 instance=i", "s epoch=-1 instance=i",
+		} {
+			beat(line)
+		}
+		describe := kmsg.NewPtrConsumerGroupDescribeRequest()
+		describe.Version, describe.IncludeAuthorizedOperations = v, true
+		for _, id := range []string{g, "none" + d.suffix, "o3" + d.suffix, ""} {
+			describe.Groups = []string{id}
+			d.ask(describe)
+		}
+		for _, line := range []string{"commit g t-0 member=m gen=2", "commit g t-0 member=m gen=1", "commit g t-0 member=m gen=9", "commit g t-0 v=8 member=m gen=2", "commit g t-0", "commit g t-0 member=q gen=2"} {
+			c := parseCommand(line).request().(*kmsg.OffsetCommitRequest)
+			c.Group = g
+			d.ask(c)
+		}
+		for _, line := range []string{"heartbeat g m gen=2", "sync g m gen=2", "leave g q", "join g session=10s protos=other:t", "join g q session=10s type=connect", "describe g", "offset-delete g t-0 u-0"} {
+			req := parseCommand(line).request()
+			switch r := req.(type) {
+			case *kmsg.HeartbeatRequest:
+				r.Group = g
+			case *kmsg.SyncGroupRequest:
+				r.Group = g
+			case *kmsg.LeaveGroupRequest:
+				r.Group = g
+			case *kmsg.JoinGroupRequest:
+				r.Group = g
+			case *kmsg.DescribeGroupsRequest:
+				r.Groups = []string{g}
+			case *kmsg.OffsetDeleteRequest:
+				r.Group = g
+			}
+			d.ask(req)
+		}
+		d.ask(&kmsg.DeleteGroupsRequest{Version: 2, Groups: []string{g}})
+		beat("m epoch=-1")
 		describe.Groups = []string{g}
 		d.ask(describe)
 	}
