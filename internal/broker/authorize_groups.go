@@ -154,8 +154,9 @@ var groupRules = map[kmsg.Key]rule{
 				topics = append(topics, m.Members[j].SubscribedTopics...)
 			}
 			if g.hides(topics) {
-				*m = kmsg.ConsumerGroupDescribeResponseGroup{Group: m.Group, ErrorCode: kerr.TopicAuthorizationFailed.Code, ErrorMessage: new(hiddenTopics), Epoch: m.Epoch, AuthorizedOperations: math.MinInt32}
-				m.Default()
+				name, epoch := m.Group, m.Epoch
+				*m = kmsg.NewConsumerGroupDescribeResponseGroup()
+				m.Group, m.Epoch = name, epoch
 				m.ErrorCode, m.ErrorMessage = kerr.TopicAuthorizationFailed.Code, new(hiddenTopics)
 			} else if m.AuthorizedOperations != math.MinInt32 {
 				m.AuthorizedOperations = g.operations(acl.Group, m.Group)
