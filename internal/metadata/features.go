@@ -2,16 +2,26 @@ package metadata
 
 import "leat.dev/internal/metadata/record"
 
-// MetadataVersion is the feature that says which metadata records may occur.
-const MetadataVersion = "metadata.version"
-
-// TransactionVersion is the feature that says which transaction protocol producers
-// may use; 2 is that of KIP-890.
-const TransactionVersion = "transaction.version"
-
-// GroupVersion is the feature that says which group protocols there are; 1 is that
-// of KIP-848.
-const GroupVersion = "group.version"
+// The features of Kafka 4.3. What each level switches on stands in docs/formats/metadata-log.md.
+const (
+	// EligibleLeaderReplicas keeps replicas that left the in-sync set above the last
+	// min.insync.replicas as candidates for an election (KIP-966).
+	EligibleLeaderReplicas = "eligible.leader.replicas.version"
+	// GroupVersion says which group protocols there are; 1 is that of KIP-848.
+	GroupVersion = "group.version"
+	// KRaftVersion says how the quorum's voters are kept: 0 in the settings, 1 in the log
+	// (KIP-853). It is the quorum's own and has no record among the metadata.
+	KRaftVersion = "kraft.version"
+	// MetadataVersion says which metadata records may occur.
+	MetadataVersion = "metadata.version"
+	// ShareVersion switches on share groups (KIP-932).
+	ShareVersion = "share.version"
+	// StreamsVersion switches on streams groups (KIP-1071).
+	StreamsVersion = "streams.version"
+	// TransactionVersion says which transaction protocol producers may use; 2 is that of
+	// KIP-890.
+	TransactionVersion = "transaction.version"
+)
 
 // metadataLevel is Kafka 4.3's metadata.version.
 const metadataLevel = 30
@@ -24,12 +34,16 @@ type Feature struct {
 	Initial int16
 }
 
-// SupportedFeatures are the features this program knows, by name. A feature
-// appears here when what it switches on is served: clients act on it.
+// SupportedFeatures are the features this program knows, by name, with the levels that
+// Kafka 4.3 supports and begins a new cluster with.
 func SupportedFeatures() []Feature {
 	return []Feature{
+		{Name: EligibleLeaderReplicas, Min: 0, Max: 1, Initial: 1},
 		{Name: GroupVersion, Min: 0, Max: 1, Initial: 1},
+		{Name: KRaftVersion, Min: 0, Max: 1, Initial: 0},
 		{Name: MetadataVersion, Min: 7, Max: metadataLevel, Initial: metadataLevel},
+		{Name: ShareVersion, Min: 0, Max: 1, Initial: 1},
+		{Name: StreamsVersion, Min: 0, Max: 1, Initial: 1},
 		{Name: TransactionVersion, Min: 0, Max: 2, Initial: 2},
 	}
 }
