@@ -28,6 +28,7 @@ const (
 	coord     = "internal/coord"
 	broker    = "internal/broker"
 	transport = "internal/broker/transport"
+	registry  = "internal/registry"
 	platform  = "internal/platform"
 	demo      = "internal/demo"
 	cli       = "internal/cli"
@@ -86,6 +87,10 @@ var rooms = []room{
 	{
 		path: broker, imports: []string{base, wire, commitlog, metadata, coord}, modules: []string{modFranz, modKmsg, modPrometheus, modXSync, modXSys, modPKCS12, modKerberos, modKerberosASN},
 		why: "the broker assembles the rooms below it. It must not know the process it runs in (platform) nor the command line (cli).",
+	},
+	{
+		path: registry, imports: []string{base}, modules: []string{modProto},
+		why: "the schema registry reaches its store by the Kafka protocol, so that it runs on any cluster: it knows nothing of our broker. What is below registry/schema does no I/O at all.",
 	},
 	{
 		path: platform, imports: []string{base, wire, commitlog, metadata, coord, broker}, modules: []string{modFranz, modKmsg, modPrometheus, modYAML, modXSync, modXSys},

@@ -1,0 +1,58 @@
+// Package source holds what the parsers of the three schema types have in common: the text of a referenced
+// schema, the error for a text that is no schema, and the limits every parser keeps.
+//
+// It is the bottom of internal/registry/schema and imports none of its neighbours. It owns no goroutines.
+package source
+
+import "fmt"
+
+// Limits of every schema text. They are far above any schema in use and keep a hostile text from eating the
+// process: a text above them is refused with an Error, never cut.
+const (
+	// TextBytesMax is the longest schema text, 4 MiB. Confluent's registry is bounded by the record size of
+	// its topic (1 MiB by default), so nothing it holds is longer.
+	TextBytesMax = 4 << 20
+	// DepthMax is how deep objects, arrays, messages and option values may be nested in one text.
+	DepthMax = 500
+	// NodesMax is how many elements (JSON values, or statements of a .proto file) one text may hold.
+	NodesMax = 500_000
+	// DependenciesMax is how many schemas one schema may refer to, directly and through others.
+	DependenciesMax = 1_000
+)
+
+// A Dependency is the text of one referenced schema under the name the referring schema calls it by: the full
+// name of an Avro type, the `$ref` of a JSON Schema, the import path of a .proto file.
+type Dependency struct {
+	Name string
+	Text string
+}
+
+// An Error says why a text is not a schema of its type. Details is the text that Confluent's registry puts
+// after "details: " wherever the recorded sessions show it.
+type Error struct {
+	Details string
+	// Parsed is true when the text has the syntax of its type and a later rule refused it. Confluent's
+	// registry leaves out " with refs [..] of type T" in that case.
+	Parsed bool
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.Details }
+
+// Errorf makes the error of a text that cannot be parsed.
+func Errorf(format string, args ...any) *Error {
+	return &Error{Details: fmt.Sprintf(format, args...)}
+}
+
+// Invalidf makes the error of a text that parses but breaks a rule of its type.
+func Invalidf(format string, args ...any) *Error {
+	return &Error{Details: fmt.Sprintf(format, args...), Parsed: true}
+}
+
+// CheckSize refuses a text longer than TextBytesMax.
+func CheckSize(text string) error {
+	if len(text) > TextBytesMax {
+		return Errorf("schema text of %d bytes is longer than the limit of %d", len(text), TextBytesMax)
+	}
+	return nil
+}
