@@ -97,20 +97,10 @@ func (s *Shard) delete(ev DeleteGroups) {
 }
 
 // dropGroup deletes a group from the shard and the log.
-func (s *Shard) dropGroup(id string) {
-	if g := s.consumer(id); g != nil {
-		s.putDropped(g)
-		return
-	}
-	s.write(EncodeGroupTombstone(id))
-	s.forgetGroup(id)
-}
+func (s *Shard) dropGroup(id string) { s.groups[id].drop(s) }
 
 func (s *Shard) forgetGroup(id string) {
-	switch g := s.groups[id].(type) {
-	case *classic:
-		s.drop(g)
-	case *consumer:
-		s.dropConsumer(g)
+	if g := s.groups[id]; g != nil {
+		g.forget(s)
 	}
 }

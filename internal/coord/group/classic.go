@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"leat.dev/internal/coord"
 )
 
@@ -106,8 +108,7 @@ func (s *Shard) newClassic(id string) *classic {
 	return g
 }
 
-// drop takes a group out of the shard together with its timers.
-func (s *Shard) drop(g *classic) {
+func (g *classic) forget(s *Shard) {
 	s.timers.Cancel(g.joinTimer)
 	s.timers.Cancel(g.syncTimer)
 	for _, m := range g.members {
@@ -119,6 +120,29 @@ func (s *Shard) drop(g *classic) {
 	s.counts.Groups[g.state]--
 	delete(s.groups, g.id)
 }
+
+func (g *classic) drop(s *Shard) {
+	s.write(EncodeGroupTombstone(g.id))
+	g.forget(s)
+}
+
+func (g *classic) load(s *Shard) {
+	for _, m := range g.members {
+		s.renewSession(g, m)
+	}
+	if len(g.members) > s.settings.MaxSize {
+		s.prepareRebalance(g)
+	}
+}
+
+// topicsChanged is the leader's business, who looks at the topics itself.
+func (g *classic) topicsChanged([]string) {}
+
+// expires: not while a client was given a member id and has yet to come back with it.
+func (g *classic) expires() bool { return len(g.pending) == 0 }
+
+// validateOffsetFetch: members of classic groups need not name themselves.
+func (g *classic) validateOffsetFetch(*string, int32) *kerr.Error { return nil }
 
 func (s *Shard) setState(g *classic, st State) {
 	s.counts.Groups[g.state]--

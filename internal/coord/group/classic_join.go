@@ -52,7 +52,7 @@ func (s *Shard) join(ev JoinGroup) {
 			s.refuseJoin(j, ev.Req.MemberID, kerr.UnknownMemberID)
 			return
 		case c != nil:
-			s.putDropped(c)
+			c.drop(s)
 		}
 		// The group must outlive a restart even before its first rebalance, or
 		// the member id handed out would be refused.

@@ -114,8 +114,6 @@ func (s *Shard) clusterChanged(ev ClusterChanged) {
 		return
 	}
 	for _, g := range s.groups {
-		if c, ok := g.(*consumer); ok && slices.ContainsFunc(ev.Changed, c.subscribedTo) {
-			c.stale = true
-		}
+		g.topicsChanged(ev.Changed)
 	}
 }

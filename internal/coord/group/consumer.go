@@ -109,8 +109,7 @@ func (s *Shard) addConsumer(g *consumer) {
 	s.counts.Consumer[g.state]++
 }
 
-// dropConsumer takes a group out of the shard together with its timers.
-func (s *Shard) dropConsumer(g *consumer) {
+func (g *consumer) forget(s *Shard) {
 	s.timers.Cancel(g.refresh)
 	for _, m := range g.members {
 		s.cancelTimers(m)
@@ -296,6 +295,16 @@ func (g *consumer) validateCommitOf(c committing, id assign.TopicID, partition i
 }
 
 func (g *consumer) validateOffsetDelete() *kerr.Error { return nil }
+
+func (g *consumer) expires() bool { return true }
+
+// topicsChanged: a group that subscribes to one of them looks at them with its next
+// heartbeat.
+func (g *consumer) topicsChanged(topics []string) {
+	if slices.ContainsFunc(topics, g.subscribedTo) {
+		g.stale = true
+	}
+}
 
 func (g *consumer) retentionBase(o *offset) (ms int64, ok bool) { return o.value.CommitTimestamp, true }
 

@@ -241,8 +241,7 @@ func (s *Shard) cancelTimers(m *consumerMember) {
 	}
 }
 
-// loadedConsumer starts the clocks of a group that was replayed.
-func (s *Shard) loadedConsumer(g *consumer) {
+func (g *consumer) load(s *Shard) {
 	for _, id := range sortedKeys(g.members) {
 		m := g.members[id]
 		s.startConsumerSession(g, m)

@@ -146,7 +146,7 @@ func (s *Shard) downgrade(g *consumer, leaving []*consumerMember, replaced, join
 		}
 		kept[joining.id] = joining
 	}
-	s.putDropped(g)
+	g.drop(s)
 	c := s.newClassic(g.id)
 	c.generation = epoch
 	c.protocolType = consumerProtocol

@@ -47,8 +47,7 @@ func (s *Shard) putRemoved(g *consumer, memberID string) {
 	s.put(ConsumerKey{keyConsumerMember, g.id, memberID}, nil)
 }
 
-// putDropped deletes a group with all its members.
-func (s *Shard) putDropped(g *consumer) {
+func (g *consumer) drop(s *Shard) {
 	members := slices.Sorted(maps.Keys(g.members))
 	for _, typ := range []int16{keyCurrentAssignment, keyTargetAssignment} {
 		for _, id := range members {
@@ -99,7 +98,7 @@ func (s *Shard) applyConsumer(k ConsumerKey, value []byte) error {
 
 func (s *Shard) applyGroup(g *consumer, value []byte) error {
 	if value == nil {
-		s.dropConsumer(g)
+		g.forget(s)
 		return nil
 	}
 	v, err := DecodeConsumerGroup(value)

@@ -5,18 +5,11 @@ package group
 func (s *Shard) onCleanup() {
 	for _, id := range sortedKeys(s.groups) {
 		g := s.groups[id]
-		if s.expireOffsets(g) && g.empty() && !awaited(g) {
+		if s.expireOffsets(g) && g.empty() && g.expires() {
 			s.dropGroup(id)
 		}
 	}
 	s.after(s.cleanup, s.settings.RetentionCheckInterval)
-}
-
-// awaited tells whether a client was given a member id and has yet to come back
-// with it.
-func awaited(g group) bool {
-	c, ok := g.(*classic)
-	return ok && len(c.pending) > 0
 }
 
 // expireOffsets reports whether the group has no offset left, committed or

@@ -30,10 +30,9 @@ func (s *Shard) fetchOffsets(ev OffsetFetch) {
 	s.reply(ev.ID, r)
 }
 
-// checkFetch checks the member that new clients name; classic groups do not ask
-// for one.
+// checkFetch checks the member that new clients name.
 func (s *Shard) checkFetch(req *kmsg.OffsetFetchRequestGroup) *kerr.Error {
-	if g := s.consumer(req.Group); g != nil {
+	if g := s.groups[req.Group]; g != nil {
 		return g.validateOffsetFetch(req.MemberID, req.MemberEpoch)
 	}
 	return nil

@@ -52,7 +52,7 @@ func (s *Shard) replayOffset(k OffsetKey, r LogRecord) error {
 func (s *Shard) replayGroup(id string, value []byte) error {
 	if value == nil {
 		if g := s.classic(id); g != nil {
-			s.drop(g) // of another kind it is not the tombstone
+			g.forget(s) // of another kind it is not the tombstone
 		}
 		return nil
 	}

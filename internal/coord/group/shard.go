@@ -48,10 +48,23 @@ type group interface {
 	// validateCommitOf checks the commit of one partition, whose topic id is known.
 	validateCommitOf(c committing, topicID [16]byte, partition int32) *kerr.Error
 	validateOffsetDelete() *kerr.Error
+	// validateOffsetFetch checks the member that a fetch names, if it names one.
+	validateOffsetFetch(memberID *string, epoch int32) *kerr.Error
 	subscribedTo(topic string) bool
 	// retentionBase returns when the retention of an offset starts, in
 	// milliseconds; ok is false while the group's offsets do not expire.
 	retentionBase(o *offset) (ms int64, ok bool)
+	// expires tells whether a group that is empty and has no offsets goes by itself.
+	expires() bool
+
+	// load starts the clocks of a group that was replayed.
+	load(s *Shard)
+	// topicsChanged tells the group of topics that came, went or grew.
+	topicsChanged(topics []string)
+	// forget takes the group out of the shard together with its timers; drop deletes
+	// it from the log as well.
+	forget(s *Shard)
+	drop(s *Shard)
 }
 
 // committing is what an offset commit says of its sender.
@@ -194,17 +207,7 @@ func (s *Shard) classic(id string) *classic {
 // timeout, since nothing says when it was last heard of.
 func (s *Shard) loaded() {
 	for _, id := range sortedKeys(s.groups) {
-		switch g := s.groups[id].(type) {
-		case *classic:
-			for _, m := range g.members {
-				s.renewSession(g, m)
-			}
-			if len(g.members) > s.settings.MaxSize {
-				s.prepareRebalance(g)
-			}
-		case *consumer:
-			s.loadedConsumer(g)
-		}
+		s.groups[id].load(s)
 	}
 	s.after(s.cleanup, s.settings.RetentionCheckInterval)
 }
