@@ -45,7 +45,7 @@ func (g *classic) validateOffsetCommit(c committing) (*member, *kerr.Error) {
 	return m, nil
 }
 
-func (g *classic) validateCommitOf(committing, [16]byte, int32) *kerr.Error { return nil }
+func (g *classic) validateCommitOf(committing, Topic, int32) *kerr.Error { return nil }
 
 func (g *classic) validateOffsetDelete() *kerr.Error {
 	// In a consumer group single topics can be unsubscribed; of other members'

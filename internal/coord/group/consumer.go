@@ -279,14 +279,14 @@ func (m *consumerMember) staleCommit() *kerr.Error {
 
 // validateCommitOf lets a member that has not heard of its new epoch commit
 // partitions it has had since before (KIP-1251).
-func (g *consumer) validateCommitOf(c committing, id assign.TopicID, partition int32) *kerr.Error {
+func (g *consumer) validateCommitOf(c committing, topic Topic, partition int32) *kerr.Error {
 	m := g.members[c.memberID]
 	if m == nil || c.generation < 0 && c.memberID == "" || c.generation == m.current.Epoch {
 		return nil
 	}
-	epoch, ok := m.current.Assigned.epoch(id, partition)
+	epoch, ok := m.current.Assigned.epoch(topic.ID, partition)
 	if !ok {
-		epoch, ok = m.current.Revoking.epoch(id, partition)
+		epoch, ok = m.current.Revoking.epoch(topic.ID, partition)
 	}
 	if !ok || c.generation < epoch {
 		return m.staleCommit()

@@ -83,7 +83,7 @@ func (s *Shard) checkCommitted(g group, req *kmsg.OffsetCommitRequest) *kerr.Err
 	for i := range req.Topics {
 		t := &req.Topics[i]
 		for j := range t.Partitions {
-			if err := g.validateCommitOf(plainCommitting(req), s.idOf(t.Topic, t.TopicID), t.Partitions[j].Partition); err != nil {
+			if err := g.validateCommitOf(plainCommitting(req), s.identified(t.Topic, t.TopicID), t.Partitions[j].Partition); err != nil {
 				return err
 			}
 		}
@@ -95,13 +95,13 @@ func plainCommitting(req *kmsg.OffsetCommitRequest) committing {
 	return committing{memberID: req.MemberID, instanceID: req.InstanceID, generation: req.Generation, version: req.Version}
 }
 
-// idOf is a topic's id, looked up by name if the request does not tell.
-func (s *Shard) idOf(name string, id [16]byte) [16]byte {
+// identified adds a topic's id, looked up by name, if the request does not tell it.
+func (s *Shard) identified(name string, id [16]byte) Topic {
 	if id == [16]byte{} {
 		t, _ := s.cluster.Topic(name)
-		return t.ID
+		id = t.ID
 	}
-	return id
+	return Topic{Name: name, ID: id}
 }
 
 func (s *Shard) commitOne(req *kmsg.OffsetCommitRequest, t *kmsg.OffsetCommitRequestTopic, p *kmsg.OffsetCommitRequestTopicPartition) {

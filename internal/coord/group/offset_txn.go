@@ -79,7 +79,7 @@ func (s *Shard) txnCommitter(req *kmsg.TxnOffsetCommitRequest) *kerr.Error {
 	for i := range req.Topics {
 		t := &req.Topics[i]
 		for j := range t.Partitions {
-			if err := g.validateCommitOf(txnCommitting(req), s.idOf(t.Topic, [16]byte{}), t.Partitions[j].Partition); err != nil {
+			if err := g.validateCommitOf(txnCommitting(req), s.identified(t.Topic, [16]byte{}), t.Partitions[j].Partition); err != nil {
 				return err
 			}
 		}

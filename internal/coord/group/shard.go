@@ -45,8 +45,8 @@ type group interface {
 	// validateOffsetCommit checks who commits and returns the member, nil if the
 	// commit comes from outside the group.
 	validateOffsetCommit(c committing) (*member, *kerr.Error)
-	// validateCommitOf checks the commit of one partition, whose topic id is known.
-	validateCommitOf(c committing, topicID [16]byte, partition int32) *kerr.Error
+	// validateCommitOf checks the commit of one partition, whose topic id is known if it exists.
+	validateCommitOf(c committing, topic Topic, partition int32) *kerr.Error
 	validateOffsetDelete() *kerr.Error
 	// validateOffsetFetch checks the member that a fetch names, if it names one.
 	validateOffsetFetch(memberID *string, epoch int32) *kerr.Error
