@@ -28,6 +28,8 @@ const (
 	coord     = "internal/coord"
 	broker    = "internal/broker"
 	transport = "internal/broker/transport"
+	rowRoom   = "internal/row"
+	format    = "internal/format"
 	registry  = "internal/registry"
 	platform  = "internal/platform"
 	demo      = "internal/demo"
@@ -87,6 +89,14 @@ var rooms = []room{
 	{
 		path: broker, imports: []string{base, wire, commitlog, metadata, coord}, modules: []string{modFranz, modKmsg, modPrometheus, modXSync, modXSys, modPKCS12, modKerberos, modKerberosASN},
 		why: "the broker assembles the rooms below it. It must not know the process it runs in (platform) nor the command line (cli).",
+	},
+	{
+		path: rowRoom, imports: []string{base},
+		why: "typed values know nothing of bytes on a wire, of SQL's syntax or of Kafka: everything that moves data stands on them.",
+	},
+	{
+		path: format, imports: []string{base, rowRoom, registry}, modules: []string{modProto},
+		why: "a format turns rows into bytes and back. It asks the schema registry as a client and knows no topic, no consumer, no query.",
 	},
 	{
 		path: registry, imports: []string{base}, modules: []string{modProto},
