@@ -58,6 +58,10 @@ type Effects struct {
 	Wakeup time.Time
 }
 
+// Prune is sent to the owner itself: the log below an offset is of no use any more and
+// may be cut off.
+type Prune struct{ Before int64 }
+
 // TxnBatch says in whose name a batch is written.
 type TxnBatch struct {
 	ProducerID    int64
