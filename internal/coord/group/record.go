@@ -62,8 +62,8 @@ type MemberValue struct {
 	Assignment             []byte
 }
 
-// Key is a decoded record key: an OffsetKey, a GroupKey, a ConsumerKey, or an
-// UnknownKey.
+// Key is a decoded record key: an OffsetKey, a GroupKey, the key of another kind of
+// group, or an UnknownKey.
 type Key interface{ key() }
 
 // GroupKey is the key of a GroupMetadata record.
@@ -90,6 +90,8 @@ func DecodeKey(b []byte) (Key, error) {
 		k = GroupKey{Group: r.String()}
 	case isConsumerKey(typ):
 		k = decodeConsumerKey(typ, &r)
+	case isShareKey(typ):
+		k = decodeShareKey(typ, &r)
 	default:
 		return UnknownKey{Type: typ}, nil
 	}

@@ -14,6 +14,7 @@ type Settings struct {
 	RetentionCheckInterval time.Duration // offsets.retention.check.interval.ms
 
 	Consumer ConsumerSettings
+	Share    ShareSettings
 
 	// MaxRecordBytes bounds the key and value bytes that one event may write
 	// atomically; what would exceed it is refused before the state changes,
@@ -33,7 +34,27 @@ type ConsumerSettings struct {
 	ForGroup func(group string) GroupConfig
 }
 
-// GroupConfig are the settings that a group may have of its own (consumer.*).
+// ShareSettings are those of share groups (group.share.*).
+type ShareSettings struct {
+	GroupConfig     // where a group has no settings of its own
+	MaxSize     int // max.size
+	// InitializeRetry is how long an answer of the share coordinator is waited for
+	// before it is asked again.
+	InitializeRetry time.Duration
+	// ForGroup returns a group's own settings in place of GroupConfig; nil means no
+	// group has any.
+	ForGroup func(group string) GroupConfig
+}
+
+func (s *Shard) shareConfig(group string) GroupConfig {
+	if s.settings.Share.ForGroup == nil {
+		return s.settings.Share.GroupConfig
+	}
+	return s.settings.Share.ForGroup(group)
+}
+
+// GroupConfig are the settings that a group may have of its own (consumer.*,
+// share.*).
 type GroupConfig struct {
 	SessionTimeout     time.Duration // session.timeout.ms
 	HeartbeatInterval  time.Duration // heartbeat.interval.ms
@@ -68,6 +89,15 @@ func DefaultSettings() Settings {
 			Assignors:            []string{"uniform", "range"},
 			Migration:            MigrationBidirectional,
 			RegexRefreshInterval: 10 * time.Minute,
+		},
+		Share: ShareSettings{
+			GroupConfig: GroupConfig{
+				SessionTimeout:     45 * time.Second,
+				HeartbeatInterval:  5 * time.Second,
+				AssignmentInterval: time.Second,
+			},
+			MaxSize:         200,
+			InitializeRetry: 30 * time.Second,
 		},
 	}
 }

@@ -76,7 +76,7 @@ type committing struct {
 	version       int16 // of an OffsetCommit
 }
 
-// Type is a kind of group. Share and streams groups do not live here yet.
+// Type is a kind of group.
 type Type int8
 
 // The kinds of group, as ListGroups filters and names them.
@@ -95,6 +95,7 @@ func (t Type) String() string {
 type Counts struct {
 	Groups   [Dead]int           // classic groups by State
 	Consumer [consumerStates]int // consumer groups by ConsumerState
+	Share    [shareStates]int    // share groups by ShareState
 	Offsets  int
 }
 
@@ -151,10 +152,27 @@ func (s *Shard) Step(now time.Time, ev Event) Effects {
 		s.consumerHeartbeat(ev)
 	case ConsumerGroupDescribe:
 		s.describeConsumers(ev)
+	case ShareGroupHeartbeat:
+		s.shareHeartbeat(ev)
+	case ShareGroupDescribe:
+		s.describeShares(ev)
+	case ShareOffsets:
+		s.shareOffsets(ev)
+	case AlterShareOffsets:
+		s.alterShareOffsets(ev)
+	case DeleteShareOffsets:
+		s.deleteShareOffsets(ev)
+	case ShareOffsetsDeleted:
+		s.shareOffsetsDeleted(ev)
+	case DeleteShareStates:
+		s.deleteShareStates(ev)
+	case ShareInitialized:
+		s.shareInitialized(ev)
 	case ClusterChanged:
 		s.clusterChanged(ev)
 	case TopicsDeleted:
 		s.topicsDeleted(ev.Topics)
+		s.shareTopicsDeleted(ev.Topics)
 	case Loaded:
 		s.loaded()
 	case Tick:

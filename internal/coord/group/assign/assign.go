@@ -1,10 +1,11 @@
-// Package assign computes who consumes which partitions of a consumer group
-// (KIP-848): Kafka's server-side assignors uniform and range.
+// Package assign computes who consumes which partitions of a group: Kafka's
+// server-side assignors uniform and range of consumer groups (KIP-848), and simple
+// of share groups (KIP-932).
 //
 // An assignor is a pure function of the topics, the members and what each member
 // has at present: the same input gives the same result on every machine. Every
-// partition of a subscribed topic goes to exactly one of its subscribers. Racks
-// play no part, as in Kafka's own.
+// partition of a subscribed topic goes to one of its subscribers; in a consumer
+// group to exactly one. Racks play no part, as in Kafka's own.
 package assign
 
 import (
