@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"leat.dev/internal/broker/quota"
 	"leat.dev/internal/broker/replica"
 	"leat.dev/internal/broker/transport"
 	"leat.dev/internal/commitlog/logdir"
@@ -100,14 +101,13 @@ func (b *Broker) transportOptions() transport.Options {
 	c := b.cfg
 	o := transport.Options{
 		Clock: b.clock, Logger: b.log, Handler: b,
-		MaxRequestBytes:     c.Int("socket.request.max.bytes"),
-		IdleTimeout:         c.Millis("connections.max.idle.ms"),
-		MaxConnections:      unlimited(c.Int64("max.connections")),
-		MaxConnectionsPerIP: unlimited(c.Int64("max.connections.per.ip")),
-		MaxPerIP:            perIP(c.List("max.connections.per.ip.overrides")),
-		MaxUnauthenticated:  c.Int("max.connections.unauthenticated"),
-		AuthTimeout:         c.Millis("authentication.timeout.ms"),
-		MaxRestrictedBytes:  c.Int("sasl.server.max.receive.size"),
+		MaxRequestBytes:    c.Int("socket.request.max.bytes"),
+		IdleTimeout:        c.Millis("connections.max.idle.ms"),
+		Limits:             b.connectionLimits(),
+		QuotaWindow:        b.quotaWindow("quota.window"),
+		MaxUnauthenticated: c.Int("max.connections.unauthenticated"),
+		AuthTimeout:        c.Millis("authentication.timeout.ms"),
+		MaxRestrictedBytes: c.Int("sasl.server.max.receive.size"),
 	}
 	// -1 means no bound in Kafka; here requests always have one.
 	if n := c.Int64("queued.max.request.bytes"); n > 0 {
@@ -121,6 +121,23 @@ func (b *Broker) transportOptions() transport.Options {
 		o.ReceiveBuffer, _ = strconv.Atoi(v)
 	}
 	return o
+}
+
+// connectionLimits are those that the configuration file sets. Server.SetLimits changes them while the broker runs.
+func (b *Broker) connectionLimits() transport.Limits {
+	c := b.cfg
+	return transport.Limits{
+		MaxConnections:      unlimited(c.Int64("max.connections")),
+		MaxConnectionsPerIP: unlimited(c.Int64("max.connections.per.ip")),
+		MaxPerIP:            perIP(c.List("max.connections.per.ip.overrides")),
+		CreationRate:        float64(unlimited(c.Int64("max.connection.creation.rate"))),
+		Protected:           c.String("inter.broker.listener.name"),
+	}
+}
+
+// quotaWindow reads the settings of a window of quotas: prefix is "quota.window" or "controller.quota.window".
+func (b *Broker) quotaWindow(prefix string) quota.Window {
+	return quota.Window{Samples: b.cfg.Int(prefix + ".num"), Size: time.Duration(b.cfg.Int(prefix+".size.seconds")) * time.Second}
 }
 
 // unlimited makes 0, which means no limit to the transport, of Kafka's largest number.

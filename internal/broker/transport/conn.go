@@ -61,10 +61,11 @@ type Conn struct {
 	queue chan *Call // to the worker; closed by the reader
 
 	mu       sync.Mutex
-	idle     *sync.Cond // signalled when open falls
+	idle     *sync.Cond // signalled when open falls or a mute ends
 	open     int        // calls between reading and the end of their response
 	route    Route      // of the open calls; Pipelined ones never mix with others
 	free     []*Call
+	mutedTo  time.Time // no request is taken before; zero most of the time
 	draining bool
 	closed   bool
 
@@ -107,6 +108,7 @@ func (c *Conn) Gone() <-chan struct{} { return c.gone }
 func (c *Conn) drain() {
 	c.mu.Lock()
 	c.draining = true
+	c.idle.Broadcast()
 	c.mu.Unlock()
 	c.markGone()
 	_ = c.nc.SetReadDeadline(time.Unix(1, 0))
@@ -237,6 +239,7 @@ func (c *Conn) admit(route Route) (*Call, error) {
 		(route != Pipelined || c.route != Pipelined || c.open >= cap(c.queue)) {
 		c.idle.Wait()
 	}
+	c.awaitUnmuted()
 	if c.closed || c.draining {
 		return nil, errClosing
 	}
@@ -338,7 +341,7 @@ func (c *Conn) fill(n int, idle bool) error {
 func (c *Conn) busy() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.open > 0 && !c.draining && !c.closed
+	return (c.open > 0 || c.mutedTo.After(c.server.opts.Clock.Now())) && !c.draining && !c.closed
 }
 
 // setReadDeadline moves the deadline d ahead, but not for every request: a deadline that still has most of d to go is

@@ -20,6 +20,12 @@
 // exception: a pipelined request (Produce) is begun on the reader, in order of arrival, while earlier pipelined ones
 // still wait for their data to be durable. At most Options.MaxPipelined of them are open.
 //
+// # Limits
+//
+// Server.SetLimits and SetIPRates bound how many connections there are and how fast they come, also while the server
+// runs. Conn.Mute makes one client wait: what it asked is answered, and its next request is not taken before the time
+// is over. Its reader waits meanwhile, and no memory is reserved for what the client may have sent.
+//
 // # Memory
 //
 // A frame's bytes are reserved from one budget shared by all connections before its buffer is allocated, and given

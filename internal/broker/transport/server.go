@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"leat.dev/internal/base/clock"
+	"leat.dev/internal/broker/quota"
 )
 
 // Handler runs requests. Its methods are called from many connections at once.
@@ -54,11 +55,10 @@ type Options struct {
 	WriteTimeout time.Duration
 	// FrameTimeout is the time in which a frame, once begun, has to arrive, besides a second per 64 KiB (30 s).
 	FrameTimeout time.Duration
-	// MaxConnections and MaxConnectionsPerIP are max.connections and max.connections.per.ip; 0 means no limit.
-	MaxConnections      int
-	MaxConnectionsPerIP int
-	// MaxPerIP overrides MaxConnectionsPerIP for some addresses (max.connections.per.ip.overrides).
-	MaxPerIP map[netip.Addr]int
+	// Limits are those that the server starts with; SetLimits changes them.
+	Limits Limits
+	// QuotaWindow is what rates of connections are measured over (11 samples of 1 s).
+	QuotaWindow quota.Window
 	// MaxUnauthenticated is the number of connections that may be in a TLS handshake or restricted (1,024): one more
 	// and the oldest of them is dropped, so that strangers cannot take the place of clients.
 	MaxUnauthenticated int
@@ -90,6 +90,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.RequestMemory == 0 {
 		o.RequestMemory = 64 << 20
+	}
+	if o.QuotaWindow.Samples == 0 {
+		o.QuotaWindow = quota.Window{Samples: 11, Size: time.Second}
 	}
 	if o.IdleTimeout == 0 {
 		o.IdleTimeout = 10 * time.Minute
@@ -126,6 +129,7 @@ type Server struct {
 	listeners []net.Listener
 	conns     map[*Conn]struct{}
 	perIP     map[netip.Addr]int
+	limits    limits
 	draining  bool
 }
 
@@ -135,6 +139,7 @@ type stats struct {
 	accepted, rejected, broken atomic.Int64
 	slow                       atomic.Int64
 	handshakes, refused        atomic.Int64
+	muted                      atomic.Int64
 }
 
 // Stats is a snapshot of a server's counters.
@@ -149,6 +154,9 @@ type Stats struct {
 	// side, Displaced gave way to newer ones or took too long.
 	Unauthenticated             int
 	FailedHandshakes, Displaced int64
+	// Delayed connections had to wait because of the broker's or their listener's rate, TurnedAway ones were closed
+	// because of their address's. Muted is how often a client was made to wait because of a quota.
+	Delayed, TurnedAway, Muted int64
 }
 
 // NewServer returns a server without listeners.
@@ -166,14 +174,16 @@ func NewServer(o Options) *Server {
 		conns:     map[*Conn]struct{}{},
 		perIP:     map[netip.Addr]int{},
 	}
+	s.limits = limits{window: o.QuotaWindow, byListener: map[string]*listenerUse{}, held: map[net.Conn]struct{}{}}
 	s.room = sync.NewCond(&s.mu)
+	s.SetLimits(o.Limits)
 	return s
 }
 
 // Stats returns the counters.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
-	n := len(s.conns)
+	n, delayed, turnedAway := len(s.conns), s.limits.delayed, s.limits.turnedAway
 	s.mu.Unlock()
 	s.buffers.mu.Lock()
 	retained := s.buffers.retained
@@ -185,6 +195,7 @@ func (s *Server) Stats() Stats {
 		RequestMemoryInUse: s.budget.InUse(), MemoryWaits: s.budget.Waits(), RequestMemoryOf: s.opts.RequestMemory,
 		BuffersRetained: retained, Unauthenticated: s.waiting.len(),
 		FailedHandshakes: s.stats.handshakes.Load(), Displaced: s.stats.refused.Load(),
+		Delayed: delayed, TurnedAway: turnedAway, Muted: s.stats.muted.Load(),
 	}
 }
 
@@ -206,7 +217,7 @@ func (s *Server) ServeTLS(name string, l net.Listener, config *tls.Config) error
 
 func (s *Server) accept(name string, l net.Listener, config *tls.Config) {
 	for {
-		if !s.waitForRoom() {
+		if !s.waitForRoom(name) {
 			return
 		}
 		nc, err := l.Accept()
@@ -225,18 +236,12 @@ func (s *Server) accept(name string, l net.Listener, config *tls.Config) {
 			}
 			continue
 		}
+		if !s.pace(name) {
+			nc.Close()
+			return
+		}
 		s.start(name, nc, config)
 	}
-}
-
-// waitForRoom holds the acceptor back while max.connections are open, and tells whether to go on.
-func (s *Server) waitForRoom() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for !s.draining && s.opts.MaxConnections > 0 && len(s.conns) >= s.opts.MaxConnections {
-		s.room.Wait()
-	}
-	return !s.draining
 }
 
 func (s *Server) stopped() bool {
@@ -250,11 +255,14 @@ func (s *Server) start(name string, nc net.Conn, config *tls.Config) {
 	remote := remoteAddr(nc)
 	ip := remote.Addr()
 	s.mu.Lock()
-	limit, overridden := s.opts.MaxPerIP[ip]
-	if !overridden {
-		limit = s.opts.MaxConnectionsPerIP
+	if !s.draining {
+		if wait := s.limits.createFrom(ip, name, len(s.listeners), s.opts.Clock.Now().UnixMilli()); wait > 0 {
+			s.hold(nc, wait)
+			s.mu.Unlock()
+			return
+		}
 	}
-	if s.draining || (limit > 0 || overridden) && s.perIP[ip] >= limit {
+	if s.draining || s.limits.tooMany(ip, s.perIP[ip]) {
 		s.mu.Unlock()
 		s.stats.rejected.Add(1)
 		nc.Close()
@@ -267,6 +275,7 @@ func (s *Server) start(name string, nc net.Conn, config *tls.Config) {
 	c := newConn(s, name, nc, remote)
 	s.conns[c] = struct{}{}
 	s.perIP[ip]++
+	s.limits.use(name).open++
 	s.wg.Add(2)
 	s.mu.Unlock()
 	s.stats.accepted.Add(1)
@@ -302,6 +311,7 @@ func (s *Server) remove(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
+	s.limits.use(c.listener).open--
 	if ip := c.remote.Addr(); s.perIP[ip] > 1 {
 		s.perIP[ip]--
 	} else {
@@ -321,6 +331,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	for c := range s.conns {
 		c.drain()
 	}
+	s.closeHeld()
 	s.room.Broadcast()
 	s.mu.Unlock()
 	stop := context.AfterFunc(ctx, s.room.Broadcast)
@@ -346,6 +357,7 @@ func (s *Server) Close() {
 	for c := range s.conns {
 		c.shut()
 	}
+	s.closeHeld()
 	s.room.Broadcast()
 	s.mu.Unlock()
 	s.cancel()

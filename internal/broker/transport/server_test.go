@@ -573,7 +573,7 @@ func TestBudget(t *testing.T) {
 }
 
 func TestConnectionLimits(t *testing.T) {
-	s := startServer(t, func(o *Options) { o.MaxConnectionsPerIP = 2 })
+	s := startServer(t, func(o *Options) { o.Limits.MaxConnectionsPerIP = 2 })
 	a, b := s.dial(t), s.dial(t)
 	a.want(a.send(echoKey, "x"), "x")
 	b.want(b.send(echoKey, "x"), "x")
@@ -582,7 +582,7 @@ func TestConnectionLimits(t *testing.T) {
 		t.Errorf("rejected %d", s.Stats().Rejected)
 	}
 
-	s = startServer(t, func(o *Options) { o.MaxConnections = 1 })
+	s = startServer(t, func(o *Options) { o.Limits.MaxConnections = 1 })
 	a, b = s.dial(t), s.dial(t)
 	b.send(echoKey, "waits")
 	a.want(a.send(echoKey, "x"), "x")

@@ -51,6 +51,16 @@ var honoured = []Def{
 		Doc: "How many connections the broker accepts at a time from one address."},
 	{Name: "max.connections.per.ip.overrides", Type: String, Default: "", check: perIP,
 		Doc: "Other limits than max.connections.per.ip for some addresses: host:number, separated by commas."},
+	{Name: "max.connection.creation.rate", Type: Int, Default: "2147483647", Mode: ClusterWide, check: atLeast(0),
+		Doc: "How many connections the broker accepts per second; what comes faster waits."},
+	{Name: "quota.window.num", Type: Int, Default: "11", check: atLeast(1),
+		Doc: "Over how many windows the rates of client quotas are measured."},
+	{Name: "quota.window.size.seconds", Type: Int, Default: "1", check: atLeast(1),
+		Doc: "The length of a window of client quotas, in seconds."},
+	{Name: "controller.quota.window.num", Type: Int, Default: "11", check: atLeast(1),
+		Doc: "Over how many windows changes of the metadata may be saved up under a quota."},
+	{Name: "controller.quota.window.size.seconds", Type: Int, Default: "1", check: atLeast(1),
+		Doc: "The length of a window of the quota on changes of the metadata, in seconds."},
 	{Name: "socket.request.max.bytes", Type: Int, Default: "104857600", check: atLeast(1),
 		Doc: "The largest request accepted; a larger one ends its connection."},
 	{Name: "socket.send.buffer.bytes", Type: Int, Default: "102400",
@@ -59,6 +69,8 @@ var honoured = []Def{
 		Doc: "The receive buffer of a socket; -1 leaves it to the operating system."},
 	{Name: "queued.max.request.bytes", Type: Long, Default: "-1",
 		Doc: "How many bytes of requests may be in memory at a time, over all connections; -1 leaves it to the broker."},
+	{Name: "telemetry.max.bytes", Type: Int, Default: "1048576", check: atLeast(1),
+		Doc: "The largest push of metrics that a client may send, compressed."},
 	{Name: "request.timeout.ms", Type: Int, Default: "30000",
 		Doc: "How long one broker waits for another to answer."},
 
@@ -208,7 +220,7 @@ var honoured = []Def{
 }
 
 // brokerDefs are the settings of a broker that count, by name.
-var brokerDefs = index(slices.Concat(honoured, securityDefs, shareDefs, fromTopics())...)
+var brokerDefs = index(slices.Concat(honoured, securityDefs, shareDefs, shareGroupDefs, fromTopics())...)
 
 // fromTopics are the broker settings that stand in for a topic's.
 func fromTopics() []Def {

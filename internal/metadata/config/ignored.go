@@ -51,17 +51,6 @@ controller.quorum.retry.backoff.ms INT - 20
 controller.quorum.voters LIST - empty
 controller.socket.timeout.ms INT - 30000
 # this kind of group is not served yet
-group.share.assignment.interval.ms INT cluster 1000
-group.share.assignors LIST - simple
-group.share.heartbeat.interval.ms INT - 5000
-group.share.max.assignment.interval.ms INT - 15000
-group.share.max.heartbeat.interval.ms INT - 15000
-group.share.max.session.timeout.ms INT - 60000
-group.share.max.size INT - 200
-group.share.min.assignment.interval.ms INT - 0
-group.share.min.heartbeat.interval.ms INT - 5000
-group.share.min.session.timeout.ms INT - 45000
-group.share.session.timeout.ms INT - 45000
 group.streams.assignment.interval.ms INT cluster 1000
 group.streams.heartbeat.interval.ms INT - 5000
 group.streams.initial.rebalance.delay.ms INT - 3000
@@ -82,12 +71,8 @@ share.coordinator.load.buffer.size INT - 5242880
 share.coordinator.state.topic.compression.codec INT - 0
 share.coordinator.threads INT - 1
 share.fetch.purgatory.purge.interval.requests INT - 1000
-# there are no quotas yet
+# quotas are looked up by the built-in rules only
 client.quota.callback.class CLASS - null
-controller.quota.window.num INT - 11
-controller.quota.window.size.seconds INT - 1
-quota.window.num INT - 11
-quota.window.size.seconds INT - 1
 # there is no remote storage
 remote.fetch.max.wait.ms INT cluster 500
 remote.list.offsets.request.timeout.ms LONG cluster 30000
@@ -132,7 +117,6 @@ num.network.threads INT cluster 3
 queued.max.requests INT - 500
 # this rate is not limited yet
 log.cleaner.io.max.bytes.per.second DOUBLE cluster 1.7976931348623157E308
-max.connection.creation.rate INT cluster 2147483647
 # metrics are served to Prometheus under --http
 kafka.metrics.polling.interval.secs INT - 10
 kafka.metrics.reporters LIST - empty
@@ -140,8 +124,6 @@ metric.reporters LIST cluster org.apache.kafka.common.metrics.JmxReporter
 metrics.num.samples INT - 2
 metrics.recording.level STRING - INFO
 metrics.sample.window.ms LONG - 30000
-# client telemetry is not collected
-telemetry.max.bytes INT - 1048576
 # it belongs to the inside of Apache Kafka
 cordoned.log.dirs LIST broker empty
 delete.records.purgatory.purge.interval.requests INT - 1
