@@ -7,8 +7,7 @@ import (
 )
 
 // groupDefs are the settings of a group. The synonym is the broker setting that
-// stands in where a group has none of its own. Those of share and streams groups
-// are kept for when such groups are served.
+// stands in where a group has none of its own.
 var groupDefs = index(
 	groupDef("consumer.assignment.interval.ms", atLeast(0), "The least time between two assignments of the group."),
 	groupDef("consumer.heartbeat.interval.ms", atLeast(1), "How often members are told to send a heartbeat."),
