@@ -33,7 +33,8 @@ func (g *Groups) DescribeGroups(ctx context.Context, version int16, groups []str
 	return out
 }
 
-// DeleteGroups deletes groups; a group named twice is answered once.
+// DeleteGroups deletes groups; a group named twice is answered once. The state of share
+// groups goes first: a group whose state cannot be deleted stays.
 func (g *Groups) DeleteGroups(ctx context.Context, groups []string) []kmsg.DeleteGroupsResponseGroup {
 	var distinct []string
 	seen := map[string]bool{}
@@ -45,17 +46,33 @@ func (g *Groups) DeleteGroups(ctx context.Context, groups []string) []kmsg.Delet
 	}
 	out := make([]kmsg.DeleteGroupsResponseGroup, len(distinct))
 	for _, p := range g.portions(distinct) {
-		r, err := g.call(ctx, p.keys[0], func(id coord.RequestID) group.Event {
-			return group.DeleteGroups{ID: id, Groups: p.keys}
-		})
+		failed, err := g.deleteShareStates(ctx, p.keys)
+		var keys []string
+		var places []int
 		for i, place := range p.places {
-			if err == nil {
-				out[place] = r.([]kmsg.DeleteGroupsResponseGroup)[i]
-				continue
-			}
 			out[place] = kmsg.NewDeleteGroupsResponseGroup()
 			out[place].Group = p.keys[i]
-			out[place].ErrorCode = err.Code
+			switch {
+			case err != nil:
+				out[place].ErrorCode = err.Code
+			case failed[i] != nil:
+				out[place].ErrorCode = failed[i].Code
+			default:
+				keys, places = append(keys, p.keys[i]), append(places, place)
+			}
+		}
+		if len(keys) == 0 {
+			continue
+		}
+		r, err := g.call(ctx, keys[0], func(id coord.RequestID) group.Event {
+			return group.DeleteGroups{ID: id, Groups: keys}
+		})
+		for i, place := range places {
+			if err != nil {
+				out[place].ErrorCode = err.Code
+				continue
+			}
+			out[place] = r.([]kmsg.DeleteGroupsResponseGroup)[i]
 		}
 	}
 	return out

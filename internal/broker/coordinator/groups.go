@@ -1,8 +1,10 @@
 package coordinator
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"sync"
 
 	"leat.dev/internal/coord/group"
 )
@@ -11,6 +13,10 @@ import (
 type Groups struct {
 	*coordinators[group.Event]
 	o Options
+
+	life    context.Context // of the questions to the share coordinator; ends with Close
+	endLife context.CancelFunc
+	asking  sync.WaitGroup
 }
 
 // New returns a coordinator that leads nothing yet.
@@ -19,6 +25,7 @@ func New(o Options) *Groups {
 		o.Metrics = &Metrics{}
 	}
 	g := &Groups{o: o}
+	g.life, g.endLife = context.WithCancel(context.Background())
 	g.coordinators = newCoordinators(runtimeOptions[group.Event]{
 		kind: "group", topic: "__consumer_offsets",
 		clock: o.Clock, logger: o.Logger, commitTimeout: o.CommitTimeout, batchBytes: o.BatchBytes,
@@ -26,6 +33,7 @@ func New(o Options) *Groups {
 		newMachine:  g.newMachine,
 		loaded:      group.Loaded{},
 		tick:        group.Tick{},
+		send:        g.send,
 		newReport:   g.newReport,
 		onLoaded:    o.Metrics.Loaded,
 		onCommitted: o.Metrics.Committed,

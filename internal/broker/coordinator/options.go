@@ -6,8 +6,11 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"leat.dev/internal/base/clock"
 	"leat.dev/internal/coord/group"
+	"leat.dev/internal/coord/share"
 )
 
 // TxnAppend goes with a batch of a transactional producer, or its marker.
@@ -74,6 +77,15 @@ type Options struct {
 	// CreateTopic creates __consumer_offsets and returns when this broker has
 	// applied it; creating an existing topic is no error.
 	CreateTopic func(context.Context) error
+
+	// SharePersister returns the share coordinator. Nil, or a result of nil, means
+	// there is none: share groups get no partitions then.
+	SharePersister func() share.Persister
+	// ShareMemberGone, if set, is told of members of share groups that have left or
+	// were fenced. It does not block.
+	ShareMemberGone func(group, memberID string)
+	// LatestOffset, if set, returns the high watermark of a partition.
+	LatestOffset func(topic string, partition int32) (int64, *kerr.Error)
 
 	// Random is the source of member ids; shards read it concurrently.
 	Random io.Reader
