@@ -49,3 +49,57 @@ type CheckOptions struct {
 	Policy         Policy
 	ValidateFields bool // only shown in the messages
 }
+
+// differentType is the only message for a schema of another type.
+const differentType = "Incompatible because of different schema type"
+
+// oldSchemaBytesMax is how much of the old schema a message shows.
+const oldSchemaBytesMax = 10 * 1024
+
+// Check compares a candidate with the registered versions of its subject, given newest first, and returns
+// the messages of the answer with `verbose=true`: none when it is compatible.
+//
+// Plain levels look at the first of previous only, transitive ones at each until one fails. Whoever calls
+// picks the versions: live ones, and only those of the candidate's compatibility group.
+func Check(candidate *Schema, previous []Previous, opt CheckOptions) []string {
+	if opt.Level == None || len(previous) == 0 {
+		return nil
+	}
+	switch opt.Level {
+	case Backward, Forward, Full:
+		previous = previous[:1]
+	}
+	for _, old := range previous {
+		messages := checkOne(candidate, old, opt)
+		if len(messages) > 0 {
+			return append(messages, fmt.Sprintf("{validateFields: '%t', compatibility: '%s'}", opt.ValidateFields, opt.Level))
+		}
+	}
+	return nil
+}
+
+func checkOne(candidate *Schema, old Previous, opt CheckOptions) []string {
+	if candidate.Type() != old.Schema.Type() {
+		return []string{differentType}
+	}
+	var messages []string
+	switch opt.Level {
+	case Forward, ForwardTransitive, Full, FullTransitive:
+		messages = old.Schema.body.readFaults(candidate.body, "old", "new", opt.Policy)
+	}
+	switch opt.Level {
+	case Backward, BackwardTransitive, Full, FullTransitive:
+		messages = append(messages, candidate.body.readFaults(old.Schema.body, "new", "old", opt.Policy)...)
+	}
+	if len(messages) == 0 {
+		return nil
+	}
+	return append(messages, fmt.Sprintf("{oldSchemaVersion: %d}", old.Version), shownSchema(old.Schema.Text()))
+}
+
+func shownSchema(text string) string {
+	if len(text) <= oldSchemaBytesMax {
+		return "{oldSchema: '" + text + "'}"
+	}
+	return "{oldSchema: <truncated> '" + strings.ToValidUTF8(text[:oldSchemaBytesMax], "") + "...'}"
+}

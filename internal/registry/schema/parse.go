@@ -1,6 +1,15 @@
 package schema
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"leat.dev/internal/registry/schema/avro"
+	"leat.dev/internal/registry/schema/source"
+	"leat.dev/internal/registry/schema/tree"
+)
 
 // A Schema is a parsed schema with its canonical text.
 type Schema struct {
@@ -10,17 +19,73 @@ type Schema struct {
 
 // body is what each type's own room gives.
 type body interface {
-	// Name is the full name of the top type, or its nearest thing; empty if it has none.
-	Name() string
+	name() string
+	text(normalize bool) (string, error)
+	format(name string) (string, error)
+	equal(o body) bool
+	// readFaults lists why a reader with this schema cannot read what writer wrote; newName and oldName are
+	// the words for the two.
+	readFaults(writer body, reader, written string, policy Policy) []string
 }
+
+// Errors of Parse that are not about a text's content. Their texts are the API's.
+var (
+	ErrEmpty       = errors.New("Empty schema")        //nolint:staticcheck // the text of the API
+	ErrUnknownType = errors.New("Invalid schema type") //nolint:staticcheck // the text of the API
+)
 
 // Parse reads a schema and gives it with its canonical (or, if asked, normalised) text and references.
 //
-// Errors are an *InvalidError for a text that is no schema of its type, and a plain error whose text is the
-// API's for an unknown type (`Invalid schema type XML`) and an empty text (`Empty schema`); both kinds answer
-// 42201, through InvalidMessage.
+// Errors are an *InvalidError for a text that is no schema of its type, ErrEmpty (`Empty schema`) for a text
+// of blanks alone, and one that wraps ErrUnknownType (`Invalid schema type XML`); all answer 42201, through
+// InvalidMessage.
 func Parse(src Source, opt Options) (*Schema, error) {
-	return nil, errors.New("declarations only")
+	if src.Type == "" {
+		src.Type = Avro
+	}
+	if !slices.Contains(Types(), src.Type) {
+		return nil, fmt.Errorf("%w %s", ErrUnknownType, src.Type)
+	}
+	if strings.TrimSpace(src.Text) == "" {
+		return nil, ErrEmpty
+	}
+	if len(src.Dependencies) > source.DependenciesMax {
+		return nil, source.Errorf("schema refers to %d others, more than the limit of %d", len(src.Dependencies), source.DependenciesMax)
+	}
+	b, err := parseBody(src, opt)
+	if err != nil {
+		return nil, err
+	}
+	if opt.Normalize {
+		src.References = normalReferences(src.References)
+	}
+	if src.Text, err = b.text(opt.Normalize); err != nil {
+		return nil, err
+	}
+	return &Schema{src: src, body: b}, nil
+}
+
+func parseBody(src Source, opt Options) (body, error) {
+	switch src.Type {
+	case Avro:
+		s, err := avro.Parse(src.Text, src.Dependencies, opt.New && opt.Normalize)
+		return avroBody{s}, err
+	}
+	return nil, fmt.Errorf("%w %s", ErrUnknownType, src.Type)
+}
+
+func normalReferences(list []Reference) []Reference {
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b Reference) int {
+		if c := tree.CompareJava(a.Name, b.Name); c != 0 {
+			return c
+		}
+		if c := tree.CompareJava(a.Subject, b.Subject); c != 0 {
+			return c
+		}
+		return a.Version - b.Version
+	})
+	return slices.Compact(list)
 }
 
 // Type is the schema's type, never empty.
@@ -43,7 +108,7 @@ func (s *Schema) Rules() *RuleSet { return s.src.Rules }
 
 // Name is the full name of the Avro type, of the first Protobuf message, or the title of the JSON Schema;
 // empty if there is none.
-func (s *Schema) Name() string { return s.body.Name() }
+func (s *Schema) Name() string { return s.body.name() }
 
 // With gives the same schema with other metadata and rules. References may be replaced by ones that name the
 // same texts (a version -1 made real); nil keeps them.
@@ -56,41 +121,60 @@ func (s *Schema) With(metadata *Metadata, rules *RuleSet, references []Reference
 	return &c
 }
 
-// Hash is the MD5 that makes two schemas the same one within a context: over the canonical text, references,
-// metadata and rule set, but not the type. The layout is that of Confluent's registry.
-func (s *Schema) Hash() [16]byte { return [16]byte{} }
-
-// GUID is Hash as a lower-case UUID text.
-func (s *Schema) GUID() string { return "" }
-
 // Equivalent reports whether o says the same as s though its text differs: the same structure, property
-// `confluent:version` aside, or the same text once references are inlined. A subject that holds an
+// `confluent:version` aside, or the same once o's references are written out. A subject that holds an
 // equivalent live version gives that one instead of a new one.
-func (s *Schema) Equivalent(o *Schema) bool { return false }
+func (s *Schema) Equivalent(o *Schema) bool {
+	if s.src.Type != o.src.Type || !sameContract(s.src, o.src) || !s.body.equal(o.body) {
+		return false
+	}
+	return slices.Equal(s.src.References, o.src.References) || len(s.src.References) == 0
+}
 
 // Format gives the text for the query `format`: `resolved` for Avro (references inlined), `serialized` (base64
 // of a FileDescriptorProto named "default") and `ignore_extensions` for Protobuf. Unknown formats, also ""
-// and any format of a JSON Schema, give the canonical text.
-func (s *Schema) Format(format string) (string, error) { return s.src.Text, nil }
-
-// InvalidMessage is the message of code 42201 for an error of Parse or Resolve: which schema was refused and
-// why. Version is 0 and id -1 unless the request named them; references and metadata are shown as they came.
-func InvalidMessage(subject string, version, id int, src Source, err error) string {
-	return err.Error()
+// and any format of a JSON Schema, give the canonical text. The error says why a Protobuf schema has no
+// descriptor.
+func (s *Schema) Format(format string) (string, error) {
+	if format == "" {
+		return s.src.Text, nil
+	}
+	text, err := s.body.format(format)
+	if text == "" && err == nil {
+		text = s.src.Text
+	}
+	return text, err
 }
 
-// Resolve gives the texts behind references in the order Parse wants them: depth first, each name once.
-// Lookup returns the stored text of one reference and that schema's own references; ok is false if there is
-// no such version. It is called with the reference as written: context and `latest` are the caller's to settle.
-// Errors are *InvalidError with the API's texts (`No schema reference found for subject "s" and version 1`,
-// `Invalid reference: {..}`); an error of lookup is returned as it is.
-func Resolve(references []Reference, lookup func(Reference) (text string, own []Reference, ok bool, err error)) ([]Dependency, error) {
-	return nil, errors.New("declarations only")
+type avroBody struct{ s *avro.Schema }
+
+func (b avroBody) name() string { return b.s.Name() }
+
+func (b avroBody) text(normalize bool) (string, error) {
+	if normalize {
+		return b.s.Normalized(), nil
+	}
+	return b.s.Text(), nil
 }
 
-// Check compares a candidate with the registered versions of its subject, given newest first, and returns
-// the messages of the answer with `verbose=true`: none when it is compatible.
-//
-// Plain levels look at the first of previous only, transitive ones at each until one fails. Whoever calls
-// picks the versions: live ones, and only those of the candidate's compatibility group.
-func Check(candidate *Schema, previous []Previous, opt CheckOptions) []string { return nil }
+func (b avroBody) format(name string) (string, error) {
+	if name == "resolved" {
+		return b.s.Resolved(), nil
+	}
+	return "", nil
+}
+
+func (b avroBody) equal(o body) bool {
+	other, ok := o.(avroBody)
+	return ok && b.s.Equal(other.s)
+}
+
+func (b avroBody) readFaults(writer body, reader, written string, _ Policy) []string {
+	other, _ := writer.(avroBody)
+	list := avro.Compare(b.s, other.s)
+	out := make([]string, len(list))
+	for i, d := range list {
+		out[i] = d.Describe(reader, written)
+	}
+	return out
+}

@@ -56,3 +56,11 @@ func CheckSize(text string) error {
 	}
 	return nil
 }
+
+// CompareMax is how many pairs of elements one comparison of two schemas may look at. Unions and combined
+// schemas are compared branch by branch with each other, so that a short text can ask for a long work; beyond
+// the limit the two count as incompatible and the message says so.
+const CompareMax = 2_000_000
+
+// TooLarge is the message of a comparison that was given up at CompareMax.
+var TooLarge = fmt.Sprintf("{errorType:'COMPARISON_TOO_LARGE', description:'The comparison needs more than %d steps', additionalInfo:'make the schemas smaller, or set the compatibility level to NONE'}", CompareMax)
