@@ -40,19 +40,20 @@ func (s *Shard) join(ev JoinGroup) {
 
 	g, known := s.groups[ev.Req.Group].(*classic)
 	if !known {
+		other := s.groups[ev.Req.Group]
 		c := s.consumer(ev.Req.Group)
 		switch {
 		case c != nil && !c.empty():
 			s.joinConsumer(c, j)
 			return
-		case c == nil && s.groups[ev.Req.Group] != nil:
-			s.refuseJoin(j, ev.Req.MemberID, kerr.InconsistentGroupProtocol)
+		case other != nil && (other.kind() == Share || !other.empty()):
+			s.refuseJoin(j, "", kerr.InconsistentGroupProtocol)
 			return
 		case ev.Req.MemberID != "":
 			s.refuseJoin(j, ev.Req.MemberID, kerr.UnknownMemberID)
 			return
-		case c != nil:
-			c.drop(s)
+		case other != nil:
+			other.drop(s)
 		}
 		// The group must outlive a restart even before its first rebalance, or
 		// the member id handed out would be refused.

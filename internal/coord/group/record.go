@@ -92,6 +92,8 @@ func DecodeKey(b []byte) (Key, error) {
 		k = decodeConsumerKey(typ, &r)
 	case isShareKey(typ):
 		k = decodeShareKey(typ, &r)
+	case isStreamsKey(typ):
+		k = decodeStreamsKey(typ, &r)
 	default:
 		return UnknownKey{Type: typ}, nil
 	}

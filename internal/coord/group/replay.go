@@ -17,6 +17,8 @@ func (s *Shard) Replay(r LogRecord) error {
 		return s.replayGroup(k.Group, r.Value)
 	case ConsumerKey:
 		return s.applyConsumer(k, r.Value)
+	case StreamsKey:
+		return s.applyStreams(k, r.Value)
 	case ShareKey:
 		return s.applyShare(k, r.Value)
 	}

@@ -14,6 +14,7 @@ type Settings struct {
 	RetentionCheckInterval time.Duration // offsets.retention.check.interval.ms
 
 	Consumer ConsumerSettings
+	Streams  StreamsSettings
 	Share    ShareSettings
 
 	// MaxRecordBytes bounds the key and value bytes that one event may write
@@ -68,6 +69,31 @@ func (s *Shard) groupConfig(group string) GroupConfig {
 	return s.settings.Consumer.ForGroup(group)
 }
 
+// StreamsSettings are those of streams groups (group.streams.*).
+type StreamsSettings struct {
+	StreamsConfig     // where a group has no settings of its own
+	MaxSize       int // max.size
+	// ForGroup returns a group's own settings in place of StreamsConfig; nil means no
+	// group has any.
+	ForGroup func(group string) StreamsConfig
+}
+
+// StreamsConfig are the settings that a streams group may have of its own (streams.*).
+type StreamsConfig struct {
+	SessionTimeout     time.Duration // session.timeout.ms
+	HeartbeatInterval  time.Duration // heartbeat.interval.ms
+	AssignmentInterval time.Duration // assignment.interval.ms: between two targets
+	InitialDelay       time.Duration // initial.rebalance.delay.ms: from the first member to the first target
+	StandbyReplicas    int           // num.standby.replicas: of each task with state
+}
+
+func (s *Shard) streamsConfig(group string) StreamsConfig {
+	if s.settings.Streams.ForGroup == nil {
+		return s.settings.Streams.StreamsConfig
+	}
+	return s.settings.Streams.ForGroup(group)
+}
+
 // DefaultSettings returns Kafka's defaults.
 func DefaultSettings() Settings {
 	return Settings{
@@ -89,6 +115,15 @@ func DefaultSettings() Settings {
 			Assignors:            []string{"uniform", "range"},
 			Migration:            MigrationBidirectional,
 			RegexRefreshInterval: 10 * time.Minute,
+		},
+		Streams: StreamsSettings{
+			StreamsConfig: StreamsConfig{
+				SessionTimeout:     45 * time.Second,
+				HeartbeatInterval:  5 * time.Second,
+				AssignmentInterval: time.Second,
+				InitialDelay:       3 * time.Second,
+			},
+			MaxSize: 1<<31 - 1,
 		},
 		Share: ShareSettings{
 			GroupConfig: GroupConfig{

@@ -96,6 +96,7 @@ type Counts struct {
 	Groups   [Dead]int           // classic groups by State
 	Consumer [consumerStates]int // consumer groups by ConsumerState
 	Share    [shareStates]int    // share groups by ShareState
+	Streams  [streamsStates]int  // streams groups by StreamsState
 	Offsets  int
 }
 
@@ -168,6 +169,10 @@ func (s *Shard) Step(now time.Time, ev Event) Effects {
 		s.deleteShareStates(ev)
 	case ShareInitialized:
 		s.shareInitialized(ev)
+	case StreamsGroupHeartbeat:
+		s.streamsHeartbeat(ev)
+	case StreamsGroupDescribe:
+		s.describeStreams(ev)
 	case ClusterChanged:
 		s.clusterChanged(ev)
 	case TopicsDeleted:
