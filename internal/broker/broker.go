@@ -63,6 +63,7 @@ type Broker struct {
 	meta     *metadata.Node
 	replicas *replica.Manager
 	groups   *coordinator.Groups
+	shares   *coordinator.Shares
 	transactions
 	security *security
 
@@ -146,6 +147,7 @@ func (b *Broker) Close(ctx context.Context) error {
 		go func() { done <- b.server.Drain(ctx) }()
 		b.closeTransactions()
 		b.groups.Close()
+		b.closeShares()
 		b.replicas.WakeAll()
 		if err := <-done; err != nil {
 			b.log.Warn("connections were cut off", "err", err)
@@ -177,6 +179,7 @@ func (b *Broker) closeStorage() error {
 	if b.groups != nil {
 		b.groups.Close()
 	}
+	b.closeShares()
 	if b.replicas != nil {
 		b.replicas.Close()
 	}

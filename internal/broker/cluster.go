@@ -121,6 +121,7 @@ func (b *Broker) openMetadata(ctx context.Context) error {
 	}
 	b.groups = coordinator.New(b.groupOptions())
 	b.startTransactions()
+	b.startShares()
 	b.replicas = replica.NewManager(replica.Options{
 		Clock: b.clock, Logger: b.log, NodeID: b.nodeID, Dir: b.dir,
 		FlushOnCommit: b.cfg.String("log.flush") != "os",
@@ -191,6 +192,7 @@ func (b *Broker) imageChanged(prev, next *metadata.Image) {
 	if len(deleted) > 0 {
 		b.groups.TopicsDeleted(deleted)
 	}
+	b.shareTopicsDeleted(prev, next)
 	if ev, changed := groupTopicsChange(prev, next); changed {
 		b.groups.ClusterChanged(ev)
 	}
@@ -216,6 +218,8 @@ func (b *Broker) roleChanged(p *replica.Partition, leading bool, epoch int32) {
 		shards = b.groups
 	case transactionTopic:
 		shards = b.txns
+	case shareTopic:
+		shards = b.shares
 	default:
 		return
 	}
@@ -256,6 +260,16 @@ func (l coordinatorLog) ReadBytes(offset int64, maxBytes int) ([]byte, error) {
 		return nil, coordinatorError(err)
 	}
 	return b, nil
+}
+
+// Prune cuts off the log below an offset, which the coordinator has no use for.
+func (l coordinatorLog) Prune(before int64) error {
+	log := l.Log()
+	if log == nil {
+		return kerr.KafkaStorageError
+	}
+	_, err := log.DeleteRecords(before)
+	return err
 }
 
 // StartOffset and EndOffset implement coordinator.PartitionLog.

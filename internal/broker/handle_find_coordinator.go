@@ -7,10 +7,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// The key types of coordinators; 2 is share groups.
+// The key types of coordinators.
 const (
 	coordinatorGroup       = 0
 	coordinatorTransaction = 1
+	coordinatorShare       = 2 // from version 6 on
 )
 
 // keyed is a coordinator that keeps each key in a partition of its topic.
@@ -55,8 +56,16 @@ func (b *Broker) findCoordinator(ctx context.Context, r *Request, keyType int8, 
 		shards, name = b.groups, offsetsTopic
 	case coordinatorTransaction:
 		shards, name = b.txns, transactionTopic
+	case coordinatorShare:
+		if r.Version < 6 {
+			return fail(kerr.InvalidRequest, "share coordinators are asked for from version 6 on")
+		}
+		if problem := checkShareKey(key); problem != "" {
+			return fail(kerr.InvalidRequest, problem)
+		}
+		shards, name = b.shares, shareTopic
 	default:
-		return fail(kerr.InvalidRequest, "this broker coordinates groups and transactions, but no share groups")
+		return fail(kerr.InvalidRequest, "coordinators are those of groups (0), transactions (1) and share groups (2)")
 	}
 	if err := shards.EnsureTopic(ctx); err != nil {
 		b.log.Warn("the topic of a coordinator cannot be created", "topic", name, "err", err)

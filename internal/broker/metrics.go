@@ -30,6 +30,7 @@ type metrics struct {
 
 	groups  *prometheus.GaugeVec
 	txns    txnCollectors
+	shares  shareCollectors
 	offsets prometheus.Gauge
 	loads   prometheus.Histogram
 	commits prometheus.Histogram
@@ -93,6 +94,8 @@ func newMetrics(b *Broker) *metrics {
 	m.txns = newTxnCollectors()
 	m.all = []prometheus.Collector{requests, bad, seconds, m.errors, m.flush, m.groups, m.offsets, m.loads, m.commits, m.logins, &collector{b}}
 	m.all = append(m.all, m.txns.all()...)
+	m.shares = newShareCollectors()
+	m.all = append(m.all, m.shares.all()...)
 	return m
 }
 

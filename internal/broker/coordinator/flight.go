@@ -171,6 +171,10 @@ func (s *shard[E]) gateSends(messages []any) {
 func (s *shard[E]) send(messages []any) {
 	load := s.loads
 	for _, m := range messages {
+		if p, ok := m.(coord.Prune); ok {
+			s.prune(p.Before)
+			continue
+		}
 		s.c.o.send(s.epoch, m, func(ev E) { s.tellLoad(ev, load) })
 	}
 }
@@ -193,9 +197,27 @@ func (s *shard[E]) flush(force bool) error {
 		f.fail(appendError(err))
 		return err
 	}
+	if a, ok := s.core.(interface {
+		Appended(first int64, records []coord.Record)
+	}); ok {
+		a.Appended(f.last-int64(len(f.records))+1, f.records)
+	}
 	f.records = nil
 	s.launch(f)
 	return nil
+}
+
+// prune cuts off the log what the state machine has no use for. It is upkeep: what
+// cannot be cut off now is asked for again later.
+func (s *shard[E]) prune(before int64) {
+	l, ok := s.log.(interface{ Prune(before int64) error })
+	if !ok {
+		return
+	}
+	if err := l.Prune(before); err != nil {
+		s.c.o.logger.Warn("the log of a coordinator could not be cut off",
+			"kind", s.c.o.kind, "partition", s.partition, "before", before, "err", err)
+	}
 }
 
 // appendTxn appends a transactional producer's records, or its marker, in a batch

@@ -132,6 +132,20 @@ var table = []API{
 		shape: "*1@1"},
 	{Key: kmsg.DescribeTopicPartitions, Name: "DescribeTopicPartitions", Min: 0, Max: 0,
 		shape: "[s] 4 ?{s 4}"},
+	{Key: kmsg.ShareFetch, Name: "ShareFetch", Min: 1, Max: 2,
+		shape: "s s 4 4 4 4 4 4 1@2 1@2 [u [4 [8 8 *1]]] [u *4]"},
+	{Key: kmsg.ShareAcknowledge, Name: "ShareAcknowledge", Min: 1, Max: 2,
+		shape: "s s 4 1@2 [u [4 [8 8 *1]]]"},
+	{Key: kmsg.InitializeShareGroupState, Name: "InitializeShareGroupState", Min: 0, Max: 0,
+		shape: "s [u [4 4 8]]"},
+	{Key: kmsg.ReadShareGroupState, Name: "ReadShareGroupState", Min: 0, Max: 0,
+		shape: "s [u [4 4]]"},
+	{Key: kmsg.WriteShareGroupState, Name: "WriteShareGroupState", Min: 0, Max: 1,
+		shape: "s [u [4 4 4 8 4@1 [8 8 1 2]]]"},
+	{Key: kmsg.DeleteShareGroupState, Name: "DeleteShareGroupState", Min: 0, Max: 0,
+		shape: "s [u [4]]"},
+	{Key: kmsg.ReadShareGroupStateSummary, Name: "ReadShareGroupStateSummary", Min: 0, Max: 1,
+		shape: "s [u [4 4]]"},
 }
 
 // byKey indexes the table, -1 where a key is not in it.
