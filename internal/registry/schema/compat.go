@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -82,17 +83,18 @@ func checkOne(candidate *Schema, old Previous, opt CheckOptions) []string {
 	if candidate.Type() != old.Schema.Type() {
 		return []string{differentType}
 	}
-	var messages []string
-	switch opt.Level {
-	case Forward, ForwardTransitive, Full, FullTransitive:
-		messages = old.Schema.body.readFaults(candidate.body, "old", "new", opt.Policy)
+	var forward, backward []string
+	full := opt.Level == Full || opt.Level == FullTransitive
+	if full || opt.Level == Forward || opt.Level == ForwardTransitive {
+		forward = old.Schema.body.readFaults(candidate.body, "old", "new", opt.Policy)
 	}
-	switch opt.Level {
-	case Backward, BackwardTransitive, Full, FullTransitive:
-		messages = append(messages, candidate.body.readFaults(old.Schema.body, "new", "old", opt.Policy)...)
+	if full || opt.Level == Backward || opt.Level == BackwardTransitive {
+		backward = candidate.body.readFaults(old.Schema.body, "new", "old", opt.Policy)
 	}
-	if len(messages) == 0 {
-		return nil
+	messages := slices.Concat(forward, backward)
+	// Upstream leaves the old schema out where a full check fails only forwards.
+	if len(messages) == 0 || full && len(backward) == 0 {
+		return messages
 	}
 	return append(messages, fmt.Sprintf("{oldSchemaVersion: %d}", old.Version), shownSchema(old.Schema.Text()))
 }

@@ -259,10 +259,15 @@ func (m *miniature) find(subject string, req requestBody, query url.Values) (int
 	if err != nil {
 		return refuse(42201, "%s", schema.InvalidMessage(subject, 0, -1, src, err))
 	}
-	if st := m.same(subject, s); st != nil {
-		return answer(200, st.entity(subject))
+	st := m.same(subject, s)
+	if st == nil {
+		return refuse(40403, "Schema not found")
 	}
-	return refuse(40403, "Schema not found")
+	e := st.entity(subject)
+	if st.s.Hash() != s.Hash() { // found by what it says, upstream shows the stored version whole
+		e.TS, e.Deleted = 1, new(bool)
+	}
+	return answer(200, e)
 }
 
 func (m *miniature) check(subject, version string, req requestBody, query url.Values) (int, string) {

@@ -62,7 +62,21 @@ func Parse(src Source, opt Options) (*Schema, error) {
 	if src.Text, err = b.text(opt.Normalize); err != nil {
 		return nil, err
 	}
+	if opt.Normalize { // what is stored is read back from its text, and compared by what that says
+		if b, err = parseBody(src, Options{}); err != nil {
+			return nil, reread(err)
+		}
+	}
 	return &Schema{src: src, body: b}, nil
+}
+
+// reread marks the error of a normalised text: the text that came had the right syntax.
+func reread(err error) error {
+	var invalid *source.Error
+	if errors.As(err, &invalid) {
+		return &source.Error{Details: invalid.Details, Parsed: true}
+	}
+	return err
 }
 
 func parseBody(src Source, opt Options) (body, error) {

@@ -120,7 +120,7 @@ func typedDefault(t *Type, n *tree.Node) *tree.Node {
 			}
 			members = append(members, tree.Member{Key: m.Key, Value: orNull(typedDefault(inner, m.Value))})
 		}
-		return tree.NewObject(members...)
+		return tree.NewObject(members...).Sorted()
 	}
 	return n
 }
