@@ -58,7 +58,7 @@ func (d *draft) apply(r record.Record, offset int64) error {
 		d.img.NextProducerID = r.NextProducerID
 	case *record.NoOp, *record.RegisterController:
 	default:
-		if d.img.security.apply(r) {
+		if d.img.security.apply(r) || d.img.quotas.apply(r) {
 			return nil
 		}
 		// Dropping it would lose it with the next snapshot.

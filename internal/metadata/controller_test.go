@@ -136,7 +136,9 @@ func replay(t *rapid.T, img *Image, records []record.Record) *Image {
 var randomNames = rapid.SampledFrom([]string{"a", "b", "a.b", "a_b", "c", "d.e", "__consumer_offsets", "bad name", ""})
 
 func randomOperation(t *rapid.T, v *view) []record.Record {
-	switch rapid.IntRange(0, 5).Draw(t, "operation") {
+	switch rapid.IntRange(0, 6).Draw(t, "operation") {
+	case 6:
+		return v.alterQuotas([]quotaAlteration{randomQuotas(t)})
 	case 0, 1:
 		req := topicRequest(randomNames.Draw(t, "name"), rapid.Int32Range(-2, 6).Draw(t, "partitions"), int16(rapid.IntRange(-2, 4).Draw(t, "factor")))
 		if rapid.Bool().Draw(t, "configs") {

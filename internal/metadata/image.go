@@ -43,6 +43,7 @@ type Image struct {
 	collisions sorted[string, string] // normalised name -> topic, where '.' or '_' occur
 	configs    sorted[configKey, *configs]
 	security   security
+	quotas     quotas
 }
 
 // Broker is a registered broker.
@@ -126,6 +127,7 @@ func newImage(clusterID string) *Image {
 		collisions:   newSorted[string, string](strings.Compare),
 		configs:      newSorted[configKey, *configs](compareConfigKeys),
 		security:     newSecurity(),
+		quotas:       newQuotas(),
 	}
 }
 

@@ -91,17 +91,18 @@ type Node struct {
 	o     Options
 	image atomic.Pointer[Image]
 
-	ops        chan *operation
-	messages   chan *raftpb.Message
-	publish    chan publication
-	snapshots  chan snapshotDone
-	ready      chan struct{} // closed when a leader is known and its term has begun here
-	stop       chan struct{}
-	stopOnce   sync.Once
-	loopDone   chan struct{}  // closed when the raft loop has ended
-	applyDone  chan struct{}  // closed when the apply loop has ended
-	failure    error          // why the loop ended before Open did; set before loopDone
-	background sync.WaitGroup // snapshots being written
+	ops         chan *operation
+	messages    chan *raftpb.Message
+	publish     chan publication
+	snapshots   chan snapshotDone
+	inspections chan inspection
+	ready       chan struct{} // closed when a leader is known and its term has begun here
+	stop        chan struct{}
+	stopOnce    sync.Once
+	loopDone    chan struct{}  // closed when the raft loop has ended
+	applyDone   chan struct{}  // closed when the apply loop has ended
+	failure     error          // why the loop ended before Open did; set before loopDone
+	background  sync.WaitGroup // snapshots being written
 
 	producerIDs   chan struct{} // a lock that can be waited for with a context
 	nextID, endID int64         // of the block of producer ids in use
@@ -126,6 +127,7 @@ type view struct {
 	node       *Node
 	nextOffset int64 // of the first record the operation returns
 	now        time.Time
+	take       func(partitions int) bool // see WithMutations; nil allows all
 }
 
 // publication is a new image and the operations that it answers.
@@ -159,15 +161,16 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 		return nil, errors.New("a metadata quorum of several voters needs a transport")
 	}
 	n := &Node{
-		o:         o,
-		ops:       make(chan *operation, opsQueue),
-		messages:  make(chan *raftpb.Message, messagesQueue),
-		publish:   make(chan publication, publishQueue),
-		snapshots: make(chan snapshotDone, 1),
-		ready:     make(chan struct{}),
-		stop:      make(chan struct{}),
-		loopDone:  make(chan struct{}),
-		applyDone: make(chan struct{}),
+		o:           o,
+		ops:         make(chan *operation, opsQueue),
+		messages:    make(chan *raftpb.Message, messagesQueue),
+		publish:     make(chan publication, publishQueue),
+		snapshots:   make(chan snapshotDone, 1),
+		inspections: make(chan inspection),
+		ready:       make(chan struct{}),
+		stop:        make(chan struct{}),
+		loopDone:    make(chan struct{}),
+		applyDone:   make(chan struct{}),
 
 		producerIDs: make(chan struct{}, 1),
 	}

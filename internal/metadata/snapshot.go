@@ -60,7 +60,7 @@ func (i *Image) records(yield func(record.Record) bool) {
 			}
 		}
 	}
-	if !i.security.records(yield) {
+	if !i.security.records(yield) || !i.quotas.records(yield) {
 		return
 	}
 	if i.NextProducerID > 0 {

@@ -21,7 +21,7 @@ func (n *Node) DeleteTopics(ctx context.Context, req *kmsg.DeleteTopicsRequest) 
 		topics = append(topics, t)
 	}
 	resp, err := submit(ctx, n, func(v *view) (*kmsg.DeleteTopicsResponse, []record.Record, error) {
-		resp, records := v.deleteTopics(topics, req.Version)
+		resp, records := v.limited(ctx).deleteTopics(topics, req.Version)
 		return resp, records, nil
 	})
 	if err != nil {
@@ -70,6 +70,10 @@ func (v *view) deleteTopics(topics []kmsg.DeleteTopicsRequestTopic, version int1
 		topic := resolve(t)
 		if deleted[topic.ID] { // once by its name and once by its id
 			resp.Topics = append(resp.Topics, undeleted(*t, refuse(kerr.InvalidRequest, "The provided topic name maps to an ID that was already supplied.")))
+			continue
+		}
+		if why := v.mutate(len(topic.Partitions)); why != nil {
+			resp.Topics = append(resp.Topics, undeleted(*t, why))
 			continue
 		}
 		deleted[topic.ID] = true
@@ -122,7 +126,7 @@ func (v *view) checkDelete(t *kmsg.DeleteTopicsRequestTopic, names map[string]in
 // CreatePartitions adds partitions to topics; errors stand in the response.
 func (n *Node) CreatePartitions(ctx context.Context, req *kmsg.CreatePartitionsRequest) *kmsg.CreatePartitionsResponse {
 	resp, err := submit(ctx, n, func(v *view) (*kmsg.CreatePartitionsResponse, []record.Record, error) {
-		return v.createPartitions(req)
+		return v.limited(ctx).createPartitions(req)
 	})
 	if err != nil {
 		resp = kmsg.NewPtrCreatePartitionsResponse()
@@ -188,11 +192,15 @@ func (v *view) addPartitions(t *kmsg.CreatePartitionsRequestTopic) ([]record.Rec
 		return nil, refuse(kerr.InvalidPartitions, fmt.Sprintf("The topic %s currently has %d partition(s); %d would not be an increase.", t.Topic, have, t.Count))
 	}
 	factor := len(topic.Partitions[0].Replicas)
+	added := int(t.Count - have)
+	if t.Assignment != nil && added != len(t.Assignment) {
+		return nil, refuse(kerr.InvalidReplicaAssignment, fmt.Sprintf("Attempted to add %d additional partition(s), but only %d assignment(s) were specified.", added, len(t.Assignment)))
+	}
+	if why := v.mutate(added); why != nil {
+		return nil, why
+	}
 	var records []record.Record
 	if t.Assignment != nil {
-		if added := int(t.Count - have); added != len(t.Assignment) {
-			return nil, refuse(kerr.InvalidReplicaAssignment, fmt.Sprintf("Attempted to add %d additional partition(s), but only %d assignment(s) were specified.", added, len(t.Assignment)))
-		}
 		for i, a := range t.Assignment {
 			if why := v.checkAssignment(a.Replicas, factor); why != nil {
 				return nil, why

@@ -20,7 +20,7 @@ const partitionsPerRequest = 10_000
 // CreateTopics creates topics; errors stand in the response.
 func (n *Node) CreateTopics(ctx context.Context, req *kmsg.CreateTopicsRequest) *kmsg.CreateTopicsResponse {
 	resp, err := submit(ctx, n, func(v *view) (*kmsg.CreateTopicsResponse, []record.Record, error) {
-		return v.createTopics(req)
+		return v.limited(ctx).createTopics(req)
 	})
 	if err != nil {
 		resp = kmsg.NewPtrCreateTopicsResponse()
@@ -133,6 +133,9 @@ func (v *view) createTopic(t *kmsg.CreateTopicsRequestTopic, created map[string]
 	}
 	replicas, why := v.assign(t)
 	if why != nil {
+		return
+	}
+	if why = v.mutate(len(replicas)); why != nil {
 		return
 	}
 	id, err := newTopicID(v.node.o.Random, v.Image)

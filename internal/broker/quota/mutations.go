@@ -1,13 +1,16 @@
 package quota
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // bucketIdle is after how long an unused bucket is forgotten, as in Kafka. It may be far below zero and fill slowly, so the
 // window says nothing about it.
 const bucketIdle = time.Hour
 
-// Mutations is what one request may change of the metadata (KIP-599). A nil one allows everything. It is used by one
-// goroutine at a time.
+// Mutations is what one request may change of the metadata (KIP-599). A nil one allows everything. One goroutine
+// takes, another may ask for the wait.
 type Mutations struct {
 	keeper  *Keeper
 	account Account
@@ -27,7 +30,7 @@ func (k *Keeper) Mutations(user, client string, strict bool, now func() time.Tim
 		return nil
 	}
 	account, limit := t.Find(user, client)
-	if limit <= 0 {
+	if limit <= 0 || math.IsInf(limit, 1) {
 		return nil
 	}
 	return &Mutations{keeper: k, account: account, limit: limit, strict: strict, now: now}
@@ -61,9 +64,12 @@ func (m *Mutations) Take(n int) bool {
 
 // Wait is how long the client has to wait after the answer.
 func (m *Mutations) Wait() time.Duration {
-	if m == nil || m.wait == 0 {
+	if m == nil {
 		return 0
 	}
+	l := &m.keeper.ledgers[Mutation]
+	l.mu.Lock()
+	defer l.mu.Unlock() // a request that ran out of time may still be at it
 	left := m.wait - m.now().Sub(m.at).Milliseconds()
-	return m.keeper.ledgers[Mutation].throttle(max(left, 0))
+	return l.throttle(max(left, 0))
 }
