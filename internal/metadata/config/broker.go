@@ -220,7 +220,7 @@ var honoured = []Def{
 }
 
 // brokerDefs are the settings of a broker that count, by name.
-var brokerDefs = index(slices.Concat(honoured, securityDefs, shareDefs, shareGroupDefs, fromTopics())...)
+var brokerDefs = index(slices.Concat(honoured, securityDefs, shareDefs, shareGroupDefs, streamsGroupDefs, fromTopics())...)
 
 // fromTopics are the broker settings that stand in for a topic's.
 func fromTopics() []Def {

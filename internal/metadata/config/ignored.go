@@ -50,20 +50,6 @@ controller.quorum.request.timeout.ms INT - 2000
 controller.quorum.retry.backoff.ms INT - 20
 controller.quorum.voters LIST - empty
 controller.socket.timeout.ms INT - 30000
-# this kind of group is not served yet
-group.streams.assignment.interval.ms INT cluster 1000
-group.streams.heartbeat.interval.ms INT - 5000
-group.streams.initial.rebalance.delay.ms INT - 3000
-group.streams.max.assignment.interval.ms INT - 15000
-group.streams.max.heartbeat.interval.ms INT - 15000
-group.streams.max.session.timeout.ms INT - 60000
-group.streams.max.size INT - 2147483647
-group.streams.max.standby.replicas INT - 2
-group.streams.min.assignment.interval.ms INT - 0
-group.streams.min.heartbeat.interval.ms INT - 5000
-group.streams.min.session.timeout.ms INT - 45000
-group.streams.num.standby.replicas INT - 0
-group.streams.session.timeout.ms INT - 45000
 # share groups: the coordinator gathers writes by itself and loads in pieces of fixed size, and fetches that wait take no upkeep
 share.coordinator.append.linger.ms INT - -1
 share.coordinator.cached.buffer.max.bytes INT cluster 1048588
