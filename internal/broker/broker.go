@@ -18,6 +18,7 @@ import (
 	"leat.dev/internal/broker/coordinator"
 	"leat.dev/internal/broker/replica"
 	"leat.dev/internal/broker/session"
+	"leat.dev/internal/broker/telemetry"
 	"leat.dev/internal/broker/transport"
 	"leat.dev/internal/commitlog"
 	"leat.dev/internal/commitlog/logdir"
@@ -65,7 +66,8 @@ type Broker struct {
 	groups   *coordinator.Groups
 	shares   *coordinator.Shares
 	transactions
-	security *security
+	security  *security
+	telemetry *telemetry.Manager
 
 	opts       Options
 	dir        *logdir.Dir
@@ -103,6 +105,7 @@ func Open(ctx context.Context, o Options) (b *Broker, err error) {
 		fetchMax: o.Config.Int("fetch.max.bytes"),
 		sessions: session.NewCache(o.Config.Int("max.incremental.fetch.session.cache.slots"), o.Random),
 	}
+	b.telemetry = b.newTelemetry()
 	b.metrics = newMetrics(b)
 	b.setAPIs(apis)
 	for _, step := range []struct {

@@ -182,6 +182,7 @@ func (b *Broker) register(ctx context.Context) error {
 // imageChanged follows the metadata. It runs on the metadata's loop, before the change is answered.
 func (b *Broker) imageChanged(prev, next *metadata.Image) {
 	b.securityChanged(prev, next)
+	b.telemetryChanged(prev, next)
 	b.replicas.Apply(prev, next)
 	var deleted []group.Topic
 	for old, now := range next.ChangedTopics(prev) {

@@ -40,7 +40,7 @@ here. What a line does not mention is served as in Kafka, with Kafka's error cod
 const compatTail = `
 Not served, and therefore not advertised: the newer group protocols (76 to 79,
 88 to 92), quotas (48, 49), replication between brokers and changes of
-the quorum (34, 43, 45, 46, 55, 57, 64, 80 to 87), client telemetry (71, 72). Clients that know these APIs do without
+the quorum (34, 43, 45, 46, 55, 57, 64, 80 to 87). Clients that know these APIs do without
 them, except for share and streams groups, which need them.
 
 A request with an unknown key or version, or one that cannot be decoded, closes the connection, as in Kafka. ApiVersions
@@ -60,5 +60,7 @@ var compatNotes = map[kmsg.Key]string{
 	kmsg.FindCoordinator:           "groups and transactions",
 	kmsg.AddPartitionsToTxn:        "waits up to 100 ms for the end of the transaction before, then CONCURRENT_TRANSACTIONS as in Kafka; so do AddOffsetsToTxn, Produce and TxnOffsetCommit",
 	kmsg.ApiVersions:               "",
+	kmsg.GetTelemetrySubscriptions: "always advertised, where Kafka needs a plugin; patterns of subscriptions are RE2; several metrics come in order, and the subscription's id follows from that",
+	kmsg.PushTelemetry:             "what cannot be decoded is INVALID_RECORD; at most 8 MiB when decompressed, then TELEMETRY_TOO_LARGE",
 	kmsg.ConsumerGroupHeartbeat:    "assignors uniform and range; among assignments that are equally good Leat's choice follows from the members' ids, Kafka's from the order of a hash map",
 }

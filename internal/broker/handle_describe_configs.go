@@ -61,7 +61,10 @@ func (b *Broker) describeConfigs(img *metadata.Image, typ int8, name string) (en
 		}
 		return nil, nil, ""
 	case metadata.ClientMetricsResource:
-		return nil, kerr.InvalidRequest, "Client metrics are not supported yet."
+		if name == "" {
+			return nil, kerr.InvalidRequest, "Client metrics subscription name must not be empty"
+		}
+		return config.DescribeClientMetrics(img.Configs(typ, name)), nil, ""
 	case metadata.GroupResource:
 		if name == "" {
 			return nil, kerr.InvalidRequest, "Group name must not be empty"

@@ -224,6 +224,10 @@ var (
 	descDeleted      = desc("log_segments_deleted_total", "Segments deleted by retention.")
 	descCleaned      = desc("log_cleaned_bytes_total", "Bytes read by compaction.")
 	descKept         = desc("log_cleaned_kept_bytes_total", "Bytes written by compaction.")
+	descTelemetry    = desc("client_telemetry_instances", "Clients that ask for subscriptions of their metrics.")
+	descTelemetrySer = desc("client_telemetry_series", "Series of clients' metrics that are kept.")
+	descTelemetryAll = desc("client_telemetry_pushes_total", "Pushes of clients' metrics, by what came of them.", "result")
+	descTelemetryOut = desc("client_telemetry_series_dropped_total", "Values of clients' metrics beyond the bounds.")
 	descStorage      = desc("log_storage_errors_total", "Storage errors.")
 )
 
@@ -264,6 +268,13 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	counter(descCleaned, lm.CleanedBytes.Load())
 	counter(descKept, lm.CleanedKeptBytes.Load())
 	counter(descStorage, lm.StorageErrors.Load())
+	tel := b.telemetry.Stats()
+	gauge(descTelemetry, float64(tel.Instances))
+	gauge(descTelemetrySer, float64(tel.Series))
+	counter(descTelemetryOut, tel.SeriesDropped)
+	for result, n := range map[string]int64{"ok": tel.Pushes, "throttled": tel.Throttled, "unknown_subscription": tel.UnknownSubscription, "refused": tel.Wrong} {
+		out <- prometheus.MustNewConstMetric(descTelemetryAll, prometheus.CounterValue, float64(n), result)
+	}
 	c.collectTopics(gauge)
 }
 

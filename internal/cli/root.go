@@ -18,6 +18,7 @@ import (
 
 	"leat.dev/internal/cli/acl"
 	"leat.dev/internal/cli/bench"
+	"leat.dev/internal/cli/clientmetrics"
 	"leat.dev/internal/cli/command"
 	"leat.dev/internal/cli/config"
 	"leat.dev/internal/cli/consume"
@@ -91,7 +92,7 @@ func newRoot(env *command.Env) *cobra.Command {
 	}
 	add("run", serve.NewUp(env), serve.NewBroker(env), newDemo(env))
 	add("data", produce.New(env), consume.New(env))
-	add("admin", topic.New(env), group.New(env), txn.New(env), config.New(env), acl.New(env), user.New(env), token.New(env))
+	add("admin", topic.New(env), group.New(env), txn.New(env), config.New(env), clientmetrics.New(env), acl.New(env), user.New(env), token.New(env))
 	add("tools", logfile.New(env), bench.New(env), newVersion(env))
 	root.SetHelpCommandGroupID("tools")
 	root.SetCompletionCommandGroupID("tools")

@@ -2,6 +2,7 @@ package metadata
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -140,7 +141,8 @@ func (v *view) alter(a *alteration) ([]record.Record, *refusal) {
 			return nil, refuse(kerr.InvalidRequest, "Default group resources are not allowed.")
 		}
 	case ClientMetricsResource:
-		return nil, refuse(kerr.InvalidRequest, "Configs of client metrics are not supported yet.")
+		// Kafka's controller knows none of these settings as a list.
+		declared = func(string) *config.Def { return nil }
 	default:
 		return nil, refuse(kerr.InvalidRequest, "Unknown resource type "+strconv.Itoa(int(a.key.typ)))
 	}
@@ -163,6 +165,10 @@ func (v *view) alter(a *alteration) ([]record.Record, *refusal) {
 		if err := config.CheckGroup(next, v.dynamic(), v.node.o.Static); err != nil {
 			return nil, refuse(kerr.InvalidConfig, err.Error())
 		}
+	case ClientMetricsResource:
+		if why := checkClientMetrics(a.key.name, next); why != nil {
+			return nil, why
+		}
 	default:
 		if why := v.checkBroker(a, changed, next); why != nil {
 			return nil, why
@@ -177,6 +183,20 @@ func (v *view) alter(a *alteration) ([]record.Record, *refusal) {
 		records = append(records, r)
 	}
 	return records, nil
+}
+
+func checkClientMetrics(name string, next map[string]string) *refusal {
+	if name == "" {
+		return refuse(kerr.InvalidRequest, "Subscription name can't be empty")
+	}
+	_, err := config.ParseMetricsSubscription(next)
+	if _, ok := errors.AsType[config.InvalidRequest](err); ok {
+		return refuse(kerr.InvalidRequest, err.Error())
+	}
+	if err != nil {
+		return refuse(kerr.InvalidConfig, err.Error())
+	}
+	return nil
 }
 
 // checkBroker checks changes of a broker's configs, and that what topics are

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +19,8 @@ import (
 
 // health is what /healthz and /readyz answer from.
 type health struct {
-	broker atomic.Pointer[broker.Broker]
+	broker   atomic.Pointer[broker.Broker]
+	scraping sync.Mutex // of clientMetrics
 }
 
 // web serves metrics and health. The zero value serves nothing.
@@ -52,6 +54,7 @@ func (w *web) serve(o Options, registry *prometheus.Registry, state *health) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	mux.HandleFunc("GET /metrics/clients", state.clientMetrics)
 	mux.HandleFunc("GET /healthz", state.live)
 	mux.HandleFunc("GET /readyz", state.ready)
 	if o.Pprof {
@@ -83,6 +86,19 @@ func (w *web) close() {
 	case w.listener != nil:
 		w.listener.Close()
 	}
+}
+
+// clientMetrics answers with the metrics that clients pushed, one scrape at a time. They have a path of their own: how
+// many there are is up to the clients.
+func (h *health) clientMetrics(rw http.ResponseWriter, _ *http.Request) {
+	b := h.broker.Load()
+	if b == nil || !h.scraping.TryLock() {
+		rw.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	defer h.scraping.Unlock()
+	rw.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	_ = b.WriteClientMetrics(rw) // who asked is gone
 }
 
 // live answers that the process works. Partitions that are offline do not make it unhealthy: a restart would not help.

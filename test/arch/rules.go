@@ -87,7 +87,7 @@ var rooms = []room{
 		why: "coordinators are state machines without I/O: request in, records and replies out. Logs, networks and goroutines belong to the shell in internal/broker.",
 	},
 	{
-		path: broker, imports: []string{base, wire, commitlog, metadata, coord}, modules: []string{modFranz, modKmsg, modPrometheus, modXSync, modXSys, modPKCS12, modKerberos, modKerberosASN},
+		path: broker, imports: []string{base, wire, commitlog, metadata, coord}, modules: []string{modFranz, modKmsg, modPrometheus, modXSync, modXSys, modProto, modPKCS12, modKerberos, modKerberosASN},
 		why: "the broker assembles the rooms below it. It must not know the process it runs in (platform) nor the command line (cli).",
 	},
 	{

@@ -130,6 +130,11 @@ func (t *tools) configs() {
 	t.check("configs: describe topic", "", class, t.at(append(topic, "--describe")...), `retention\.ms=123456`, `cleanup\.policy=compact,delete`, `DYNAMIC_TOPIC_CONFIG`)
 	t.check("configs: delete", "", class, t.at(append(topic, "--alter", "--delete-config", "cleanup.policy,retention.ms")...), "Completed updating config")
 	t.check("configs: describe all of a topic", "", class, t.at(append(topic, "--describe", "--all")...), `min\.insync\.replicas=1`, `cleanup\.policy=delete`, `max\.message\.bytes=`)
+	const metrics = "org.apache.kafka.tools.ClientMetricsCommand"
+	t.check("client metrics: alter", "", metrics, t.at("--alter", "--name", "tools-sub", "--metrics", "org.apache.kafka.producer.", "--interval", "1000", "--match", "client_id=tools.*"), "Altered client metrics config for tools-sub")
+	t.check("client metrics: list", "", metrics, t.at("--list"), `(?m)^tools-sub$`)
+	t.check("client metrics: describe", "", metrics, t.at("--describe", "--name", "tools-sub"), `interval\.ms=1000`, `match=client_id=tools\.\*`, `metrics=org\.apache\.kafka\.producer\.`)
+	t.check("client metrics: delete", "", metrics, t.at("--delete", "--name", "tools-sub"), "Deleted client metrics config for tools-sub")
 	t.check("configs: describe the broker", "", class, t.at("--entity-type", "brokers", "--entity-default", "--describe"))
 }
 

@@ -123,7 +123,10 @@ func (d *Def) parse(s string) (value, error) {
 		v.text = strings.Join(v.list, ",")
 	}
 	if d.check != nil {
-		if why := d.check(v); why != "" {
+		switch why := d.check(v); {
+		case strings.HasPrefix(why, "Configuration '"):
+			return value{}, fmt.Errorf("%s", why) // a sentence of its own
+		case why != "":
 			return bad(why)
 		}
 	}
