@@ -119,21 +119,17 @@ var groupRules = map[kmsg.Key]rule{
 		return next()
 	})},
 	kmsg.StreamsGroupHeartbeat: {"Read Group, Describe Topic; to create internal topics Create Cluster or Topic", checked(func(g *guard, q *kmsg.StreamsGroupHeartbeatRequest, next func() *kmsg.StreamsGroupHeartbeatResponse) *kmsg.StreamsGroupHeartbeatResponse {
-		var topics []string
-		if q.Topology != nil {
-			for i := range q.Topology.Subtopologies {
-				s := &q.Topology.Subtopologies[i]
-				topics = append(append(topics, s.SourceTopics...), s.RepartitionSinkTopics...)
-				for _, t := range s.RepartitionSourceTopics {
-					topics = append(topics, t.Topic)
-				}
-				for _, t := range s.StateChangelogTopics {
-					topics = append(topics, t.Topic)
-				}
-			}
+		if !g.may(acl.Read, acl.Group, q.Group) {
+			return streamsRefusal(kerr.GroupAuthorizationFailed, "")
 		}
-		if code := g.heartbeat(q.Group, topics); code != nil {
-			return refused(q, code).(*kmsg.StreamsGroupHeartbeatResponse)
+		topics := topologyTopics(q.Topology)
+		if resp := checkTopologyTopics(topics); resp != nil {
+			return resp
+		}
+		for _, t := range topics {
+			if !g.may(acl.Describe, acl.Topic, t) {
+				return streamsRefusal(kerr.TopicAuthorizationFailed, "")
+			}
 		}
 		return next()
 	})},
