@@ -19,7 +19,7 @@ type api struct {
 }
 
 // apis is every API that this broker serves, sorted by key. Each room keeps its own lines in its own file.
-var apis = sortedAPIs(coreAPIs, metadataAPIs, groupAPIs, shareAPIs, transactionAPIs, securityAPIs, telemetryAPIs)
+var apis = sortedAPIs(coreAPIs, metadataAPIs, adminAPIs, groupAPIs, shareAPIs, transactionAPIs, securityAPIs, telemetryAPIs)
 
 func sortedAPIs(tables ...[]api) []api {
 	all := slices.Concat(tables...)

@@ -38,10 +38,8 @@ here. What a line does not mention is served as in Kafka, with Kafka's error cod
 `
 
 const compatTail = `
-Not served, and therefore not advertised: the newer group protocols (76 to 79,
-88 to 92), quotas (48, 49), replication between brokers and changes of
-the quorum (34, 43, 45, 46, 55, 57, 64, 80 to 87). Clients that know these APIs do without
-them, except for share and streams groups, which need them.
+Not served, and therefore not advertised: replication between brokers, and what is new in the streams groups of Kafka 4.4.
+Clients do without them.
 
 A request with an unknown key or version, or one that cannot be decoded, closes the connection, as in Kafka. ApiVersions
 of an unknown version is answered with UNSUPPORTED_VERSION and the versions that are known.
@@ -59,7 +57,11 @@ var compatNotes = map[kmsg.Key]string{
 	kmsg.ListOffsets:               "all special timestamps; nothing is tiered",
 	kmsg.FindCoordinator:           "groups and transactions",
 	kmsg.AddPartitionsToTxn:        "waits up to 100 ms for the end of the transaction before, then CONCURRENT_TRANSACTIONS as in Kafka; so do AddOffsetsToTxn, Produce and TxnOffsetCommit",
-	kmsg.ApiVersions:               "",
+	kmsg.AlterReplicaLogDirs:       "one log directory: replicas are in it already, or LOG_DIR_NOT_FOUND",
+	kmsg.AlterPartitionAssignments: "one broker: a partition can only stay where it is",
+	kmsg.DescribeQuorum:            "no listener is for controllers alone, so the nodes have no endpoints",
+	kmsg.UnregisterBroker:          "the broker that answers cannot be unregistered: INVALID_REQUEST; Kafka is then without brokers until a restart",
+	kmsg.AddRaftVoter:              "no other node follows the quorum: REQUEST_TIMED_OUT at once, as Kafka answers for a voter that it cannot reach",
 	kmsg.GetTelemetrySubscriptions: "always advertised, where Kafka needs a plugin; patterns of subscriptions are RE2; several metrics come in order, and the subscription's id follows from that",
 	kmsg.PushTelemetry:             "what cannot be decoded is INVALID_RECORD; at most 8 MiB when decompressed, then TELEMETRY_TOO_LARGE",
 	kmsg.ConsumerGroupHeartbeat:    "assignors uniform and range; among assignments that are equally good Leat's choice follows from the members' ids, Kafka's from the order of a hash map",

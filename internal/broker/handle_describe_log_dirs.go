@@ -30,8 +30,10 @@ func (b *Broker) handleDescribeLogDirs(_ context.Context, r *Request, req *kmsg.
 			out := kmsg.NewDescribeLogDirsResponseDirTopic()
 			out.Topic = t.Topic
 			topic := b.replicas.Topic(t.Topic)
+			seen := map[int32]bool{}
 			for _, index := range t.Partitions {
-				if topic != nil {
+				if topic != nil && !seen[index] {
+					seen[index] = true
 					out.Partitions = appendLogSize(out.Partitions, topic.Partition(index))
 				}
 			}

@@ -202,6 +202,9 @@ func checkClientMetrics(name string, next map[string]string) *refusal {
 // checkBroker checks changes of a broker's configs, and that what topics are
 // given by it still makes sense.
 func (v *view) checkBroker(a *alteration, changed []string, next map[string]string) *refusal {
+	if why := v.checkMinInSync(a.key.name, changed, next); why != nil {
+		return why
+	}
 	cluster := a.key.name == ""
 	keys := slices.Clone(changed)
 	for _, e := range a.edits {

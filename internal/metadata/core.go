@@ -261,7 +261,8 @@ func (c *core) bootstrap() error {
 	if len(c.newest.Features) > 0 {
 		return nil
 	}
-	return c.propose(bootstrapRecords(), nil)
+	first := append(bootstrapRecords(), minInSyncRecords(c.newest, c.n.o.Static.String(minInSync))...)
+	return c.propose(first, nil)
 }
 
 // run runs an operation; its answer comes when its records are committed. An

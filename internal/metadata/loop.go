@@ -92,6 +92,8 @@ func (n *Node) serve(c *core, tick clock.Timer) error {
 			})
 		case d := <-n.snapshots:
 			err = n.guard(func() error { return c.finishSnapshot(d) })
+		case ask := <-n.inspections:
+			ask.done <- c.quorum()
 		case <-tick.C():
 			tick.Reset(n.o.Tick)
 			err = n.guard(func() error { c.raw.Tick(); return c.advance() })
@@ -141,6 +143,8 @@ func (n *Node) revive(old *core, cause error) (*core, error) {
 		case op := <-n.ops:
 			op.done <- outcome{err: fmt.Errorf("%w: %w", ErrStorage, cause)}
 		case <-n.messages:
+		case ask := <-n.inspections:
+			ask.done <- old.quorum()
 		case <-n.snapshots:
 			old.snapshotRunning = false
 		case <-retry.C():
