@@ -11,6 +11,8 @@ var metadataAPIs = []api{
 	{key: kmsg.AlterConfigs, min: 0, max: 2, handle: typed((*Broker).handleAlterConfigs)},
 	{key: kmsg.CreatePartitions, min: 0, max: 3, handle: typed((*Broker).handleCreatePartitions)},
 	{key: kmsg.IncrementalAlterConfigs, min: 0, max: 1, handle: typed((*Broker).handleIncrementalAlterConfigs)},
+	{key: kmsg.DescribeClientQuotas, min: 0, max: 1, handle: typed((*Broker).handleDescribeClientQuotas)},
+	{key: kmsg.AlterClientQuotas, min: 0, max: 1, handle: typed((*Broker).handleAlterClientQuotas)},
 	{key: kmsg.DescribeCluster, min: 0, max: 2, handle: typed((*Broker).handleDescribeCluster)},
 	{key: kmsg.ListConfigResources, min: 0, max: 1, handle: typed((*Broker).handleListConfigResources)},
 	{key: kmsg.DescribeTopicPartitions, min: 0, max: 0, handle: typed((*Broker).handleDescribeTopicPartitions)},

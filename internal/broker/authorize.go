@@ -53,6 +53,14 @@ var errNoRule = fmt.Errorf("the API has no rule of authorization")
 
 // guarded runs a handler behind the rule of its API.
 func (b *Broker) guarded(r *Request, req kmsg.Request, next func() kmsg.Response) (kmsg.Response, error) {
+	if r.watch.broker != nil && !computed[kmsg.Key(r.Key)] {
+		r.watch.pause()
+		defer r.watch.resume()
+	}
+	return b.authorized(r, req, next)
+}
+
+func (b *Broker) authorized(r *Request, req kmsg.Request, next func() kmsg.Response) (kmsg.Response, error) {
 	if b.security.authorizer == nil || r.auth.listener.trusted {
 		return next(), nil
 	}

@@ -105,7 +105,21 @@ var clusterRules = map[kmsg.Key]rule{
 	})},
 	kmsg.ListConfigResources:  onCluster(acl.DescribeConfigs),
 	kmsg.DescribeClientQuotas: onCluster(acl.DescribeConfigs),
-	kmsg.AlterClientQuotas:    onCluster(acl.AlterConfigs),
+	kmsg.AlterClientQuotas: {"AlterConfigs Cluster", checked(func(g *guard, q *kmsg.AlterClientQuotasRequest, next func() *kmsg.AlterClientQuotasResponse) *kmsg.AlterClientQuotasResponse {
+		if g.cluster(acl.AlterConfigs) {
+			return next()
+		}
+		resp := kmsg.NewPtrAlterClientQuotasResponse()
+		for i := range q.Entries {
+			addRefused(&resp.Entries, q.Entries[i:i+1], kerr.ClusterAuthorizationFailed)
+			for _, p := range q.Entries[i].Entity {
+				part := kmsg.NewAlterClientQuotasResponseEntryEntity()
+				part.Type, part.Name = p.Type, p.Name
+				resp.Entries[i].Entity = append(resp.Entries[i].Entity, part)
+			}
+		}
+		return resp
+	})},
 
 	kmsg.DescribeLogDirs:            onCluster(acl.Describe),
 	kmsg.AlterReplicaLogDirs:        onAlterReplicaLogDirs(),

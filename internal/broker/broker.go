@@ -134,6 +134,7 @@ func Open(ctx context.Context, o Options) (b *Broker, err error) {
 // startServer accepts connections on all listeners.
 func (b *Broker) startServer() {
 	b.server = transport.NewServer(b.transportOptions())
+	b.security.ips.start(b.server)
 	for _, l := range b.opts.Listeners {
 		// Only a server that was stopped refuses, and nobody has the server yet.
 		_ = b.server.ServeTLS(l.Name, l.Listener, b.security.listeners[l.Name].tlsConfig())

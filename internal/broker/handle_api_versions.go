@@ -31,6 +31,7 @@ func (b *Broker) serveAPIVersions(c *transport.Call, r *Request) error {
 		resp = b.handleAPIVersions(c, r, req)
 		resp.SetVersion(r.Version)
 	}
+	r.slowDown(resp)
 	c.Out = resp.AppendTo(c.Out)
 	b.metrics.answered(c.Key, resp, b.clock.Now().Sub(c.Received), len(c.Out))
 	return nil

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"leat.dev/internal/metadata"
 )
 
 // within bounds an operation of the controller by the time the client gives it. Clients that give none still want it
@@ -22,8 +24,8 @@ func (b *Broker) within(ctx context.Context, millis int32) (context.Context, con
 }
 
 // handleCreateTopics answers when the topics can be written to.
-func (b *Broker) handleCreateTopics(ctx context.Context, _ *Request, req *kmsg.CreateTopicsRequest) kmsg.Response {
+func (b *Broker) handleCreateTopics(ctx context.Context, r *Request, req *kmsg.CreateTopicsRequest) kmsg.Response {
 	ctx, cancel := b.within(ctx, req.TimeoutMillis)
 	defer cancel()
-	return b.meta.CreateTopics(ctx, req)
+	return b.meta.CreateTopics(metadata.WithMutations(ctx, b.mutating(r, 6)), req)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"leat.dev/internal/base/clock"
+	"leat.dev/internal/broker/quota"
 	"leat.dev/internal/broker/replica"
 	"leat.dev/internal/broker/session"
 	"leat.dev/internal/broker/transport"
@@ -29,6 +30,7 @@ type fetchState struct {
 	timer   clock.Timer
 	session *session.Session
 	full    bool // the response names every partition
+	watch   stopwatch
 	release func()
 }
 
@@ -61,6 +63,7 @@ func fetchStateOf(b *Broker, c *transport.Call) *fetchState {
 // serveFetch answers a Fetch request, after waiting for data if there is less than the client wants.
 func (b *Broker) serveFetch(ctx context.Context, c *transport.Call) error {
 	s := fetchStateOf(b, c)
+	s.watch = b.watch(c)
 	if err := s.req.decode(c.Body, c.Version); err != nil {
 		b.metrics.malformed(c.Key)
 		return malformed(c, err)
@@ -89,7 +92,12 @@ func (s *fetchState) serve(ctx context.Context, c *transport.Call) {
 	c.ReleaseBody()
 	c.Release = s.release
 	s.collect(ctx, c)
-	n := s.answer(c.Version)
+	n := 0
+	if wait := s.charge(c); wait > 0 {
+		s.throttle(c, wait)
+	} else {
+		n = s.answer(c.Version)
+	}
 	s.endSession()
 	c.Out, c.Parts = s.resp.Encode(c.Out, c.Parts[:0], c.Version)
 	b.metrics.fetched(n)
@@ -168,6 +176,9 @@ func (s *fetchState) key(p *fetchPartition) session.Key {
 // collect reads the partitions, and while there is too little it waits for more.
 func (s *fetchState) collect(ctx context.Context, c *transport.Call) {
 	limit := min(max(int(s.req.maxBytes), 0), s.broker.fetchMax)
+	if s.broker.throttles(quota.Fetch, c.Conn) {
+		limit = min(limit, s.broker.security.quotas.Most(quota.Fetch, quotaUser(c.Conn.Auth.(*connAuth)), c.ClientID))
+	}
 	wanted := min(int(s.req.minBytes), limit)
 	deadline := c.Received.Add(time.Duration(s.req.maxWaitMs) * time.Millisecond)
 	for {
@@ -238,6 +249,8 @@ func (s *fetchState) park(ctx context.Context, c *transport.Call, missing int64,
 		s.timer.Reset(left)
 	}
 	defer s.timer.Stop()
+	s.watch.pause()
+	defer s.watch.resume()
 	select {
 	case <-s.waiter.C:
 		return false

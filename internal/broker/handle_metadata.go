@@ -25,7 +25,7 @@ func (b *Broker) handleMetadata(ctx context.Context, r *Request, req *kmsg.Metad
 	all := req.Topics == nil || r.Version == 0 && len(req.Topics) == 0
 	create := (req.AllowAutoTopicCreation || r.Version < 4) && b.cfg.Bool("auto.create.topics.enable")
 	if !all && create {
-		b.createAskedTopics(ctx, req)
+		b.createAskedTopics(ctx, r, req)
 	}
 	img := b.meta.Image()
 	a := metadataAnswer{img: img, version: r.Version, operations: req.IncludeTopicAuthorizedOperations}
@@ -74,7 +74,7 @@ func (b *Broker) handleMetadata(ctx context.Context, r *Request, req *kmsg.Metad
 
 // createAskedTopics creates the topics of the request that do not exist. Those that cannot be created are left out:
 // the answer then says that they are unknown, and a client that cares asks again.
-func (b *Broker) createAskedTopics(ctx context.Context, req *kmsg.MetadataRequest) {
+func (b *Broker) createAskedTopics(ctx context.Context, r *Request, req *kmsg.MetadataRequest) {
 	img := b.meta.Image()
 	creation := kmsg.NewPtrCreateTopicsRequest()
 	creation.SetVersion(creation.MaxVersion())
@@ -102,12 +102,16 @@ func (b *Broker) createAskedTopics(ctx context.Context, req *kmsg.MetadataReques
 	}
 	ctx, cancel := b.within(ctx, 0)
 	defer cancel()
-	for _, t := range b.meta.CreateTopics(ctx, creation).Topics {
+	r.watch.pause()
+	defer r.watch.resume()
+	// The client's quota holds for them too, but it is told nothing of it: a topic that may not be created yet is unknown.
+	for _, t := range b.meta.CreateTopics(metadata.WithMutations(ctx, b.mutating(r, 0)), creation).Topics {
 		err := kerr.ErrorForCode(t.ErrorCode)
 		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 			b.log.Warn("creating a topic on demand failed", "topic", t.Topic, "err", err, "message", text(t.ErrorMessage))
 		}
 	}
+	r.mutations = nil
 }
 
 func text(s *string) string {

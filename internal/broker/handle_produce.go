@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"leat.dev/internal/base/clock"
+	"leat.dev/internal/broker/quota"
 	"leat.dev/internal/broker/replica"
 	"leat.dev/internal/broker/transport"
 	"leat.dev/internal/commitlog"
@@ -40,6 +41,9 @@ type produceState struct {
 	begun   bool          // the token has to be taken
 	timer   clock.Timer
 	failed  bool
+
+	watch    stopwatch     // runs while the request is begun, but not while it waits to be committed
+	throttle time.Duration // because of the bytes
 }
 
 type produceSlot struct {
@@ -67,6 +71,8 @@ func produceStateOf(b *Broker, c *transport.Call) *produceState {
 func (b *Broker) beginProduce(c *transport.Call) error {
 	s := produceStateOf(b, c)
 	s.reset()
+	s.watch = b.watch(c)
+	size := len(c.Body)
 	if err := s.req.Decode(c.Body, c.Version); err != nil {
 		b.metrics.malformed(c.Key)
 		return malformed(c, err)
@@ -87,6 +93,12 @@ func (b *Broker) beginProduce(c *transport.Call) error {
 	s.keepNames()
 	s.forgetBody()
 	c.ReleaseBody()
+	if s.throttle = 0; b.throttles(quota.Produce, c.Conn) {
+		// Muted from here on, or the reader would begin what comes next before this is answered.
+		s.throttle = b.use(quota.Produce, c, float64(size))
+		c.Conn.Mute(s.throttle)
+	}
+	s.watch.pause()
 	return nil
 }
 
@@ -341,6 +353,12 @@ func (b *Broker) finishProduce(ctx context.Context, c *transport.Call) error {
 		}
 		*slot = produceSlot{}
 	}
+	s.watch.resume()
+	if wait := s.watch.charge(c); wait > s.throttle {
+		s.throttle = wait
+		c.Conn.Mute(wait)
+	}
+	s.resp.ThrottleMillis = int32(s.throttle.Milliseconds())
 	c.Out = s.resp.AppendTo(c.Out, c.Version)
 	b.metrics.done(c.Key, b.clock.Now().Sub(c.Received), len(c.Out))
 	return nil

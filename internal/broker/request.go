@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"leat.dev/internal/broker/quota"
 	"leat.dev/internal/broker/transport"
 )
 
@@ -26,8 +27,10 @@ type Request struct {
 	TokenAuthenticated bool
 	Received           time.Time
 
-	call *transport.Call
-	auth *connAuth
+	call      *transport.Call
+	auth      *connAuth
+	watch     stopwatch
+	mutations *quota.Mutations // nil unless the request changes topics and there is a quota on that
 }
 
 // Host is the client's address as Kafka writes it in group descriptions: "/127.0.0.1".

@@ -15,6 +15,7 @@ import (
 	"leat.dev/internal/base/vfs"
 	"leat.dev/internal/broker/acl"
 	"leat.dev/internal/broker/auth"
+	"leat.dev/internal/broker/quota"
 	"leat.dev/internal/metadata"
 	"leat.dev/internal/metadata/config"
 )
@@ -52,6 +53,8 @@ type security struct {
 	audit      *audit
 	fakeKey    []byte
 	tokenKey   []byte // nil: there are no delegation tokens
+	quotas     *quota.Keeper
+	ips        ipRates
 }
 
 // listenerSecurity is a listener's part.
@@ -82,7 +85,10 @@ func (s *saslSettings) close() {
 // openSecurity sets up the authorizer and the listeners. It needs no metadata yet; what mechanisms ask of it, they ask
 // when clients come.
 func (b *Broker) openSecurity(context.Context) error {
-	s := &security{listeners: map[string]*listenerSecurity{}, audit: newAudit(b.log, b.clock, b.cfg.String("audit.log"))}
+	s := &security{
+		listeners: map[string]*listenerSecurity{}, audit: newAudit(b.log, b.clock, b.cfg.String("audit.log")),
+		quotas: quota.NewKeeper(b.quotaWindow("quota.window"), b.quotaWindow("controller.quota.window")),
+	}
 	b.security = s
 	s.fakeKey = make([]byte, 32)
 	b.random(s.fakeKey)
@@ -286,9 +292,10 @@ func (b *Broker) newGSSAPI(l config.Listener, login config.Login) (auth.Mechanis
 	return auth.NewGSSAPI(auth.GSSAPIOptions{Keytab: keytab, Principal: principal, Rules: rules, Clock: b.clock, Random: b.opts.Random})
 }
 
-// securityChanged follows the metadata: ACLs into the authorizer, and settings of listeners.
+// securityChanged follows the metadata: ACLs into the authorizer, quotas, and settings of listeners.
 func (b *Broker) securityChanged(prev, next *metadata.Image) {
 	s := b.security
+	b.quotasChanged(prev, next)
 	if s.standard != nil {
 		var changes []acl.Change
 		for old, now := range next.ChangedACLs(prev) {

@@ -105,6 +105,7 @@ func (b *Broker) serveTyped(ctx context.Context, c *transport.Call) error {
 	}
 	line := b.routes[c.Key]
 	r := b.requestOf(c)
+	r.watch = b.watch(c)
 	if kmsg.Key(c.Key) == kmsg.ApiVersions {
 		return b.serveAPIVersions(c, r)
 	}
@@ -117,6 +118,7 @@ func (b *Broker) serveTyped(ctx context.Context, c *transport.Call) error {
 		c.NoResponse = true
 		return nil
 	}
+	r.slowDown(resp)
 	c.Out = resp.AppendTo(c.Out)
 	b.metrics.answered(c.Key, resp, b.clock.Now().Sub(c.Received), len(c.Out))
 	return nil
