@@ -16,5 +16,12 @@ var groupAPIs = []api{
 	{key: kmsg.DeleteGroups, min: 0, max: 2, handle: typed((*Broker).handleDeleteGroups)},
 	{key: kmsg.ConsumerGroupHeartbeat, min: 0, max: 1, handle: typed((*Broker).handleConsumerGroupHeartbeat)},
 	{key: kmsg.ConsumerGroupDescribe, min: 0, max: 1, handle: typed((*Broker).handleConsumerGroupDescribe)},
+	{key: kmsg.ShareGroupHeartbeat, min: 1, max: 1, handle: typed((*Broker).handleShareGroupHeartbeat)},
+	{key: kmsg.ShareGroupDescribe, min: 1, max: 1, handle: typed((*Broker).handleShareGroupDescribe)},
+	{key: kmsg.DescribeShareGroupOffsets, min: 0, max: 1, handle: typed((*Broker).handleDescribeShareGroupOffsets)},
+	{key: kmsg.AlterShareGroupOffsets, min: 0, max: 0, handle: typed((*Broker).handleAlterShareGroupOffsets)},
+	{key: kmsg.DeleteShareGroupOffsets, min: 0, max: 0, handle: typed((*Broker).handleDeleteShareGroupOffsets)},
+	{key: kmsg.StreamsGroupHeartbeat, min: 0, max: 0, handle: typed((*Broker).handleStreamsGroupHeartbeat)},
+	{key: kmsg.StreamsGroupDescribe, min: 0, max: 0, handle: typed((*Broker).handleStreamsGroupDescribe)},
 	{key: kmsg.OffsetDelete, min: 0, max: 0, handle: typed((*Broker).handleOffsetDelete)},
 }

@@ -319,7 +319,7 @@ func describeTopic(t *metadata.Topic) (coordinator.Topic, bool) {
 
 // groupOptions are the group coordinator's surroundings.
 func (b *Broker) groupOptions() coordinator.Options {
-	return coordinator.Options{
+	o := coordinator.Options{
 		Clock: b.clock, Logger: b.log, Topics: topicLookup{b},
 		Settings:      b.groupSettings,
 		Cluster:       func() group.Cluster { return groupTopics{b.meta.Image()} },
@@ -337,6 +337,8 @@ func (b *Broker) groupOptions() coordinator.Options {
 		Random:      b.opts.Random,
 		Metrics:     b.metrics.groupMetrics(),
 	}
+	b.shareGroupOptions(&o)
+	return o
 }
 
 // createOffsetsTopic makes __consumer_offsets the way the broker's settings say.

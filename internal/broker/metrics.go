@@ -71,8 +71,8 @@ func newMetrics(b *Broker) *metrics {
 		Name: "leat_flush_seconds", Help: "Time to make the appended data of a partition durable.", Buckets: latencyBuckets,
 	})
 	m.groups = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "leat_groups", Help: "Consumer groups, by state.",
-	}, []string{"state"})
+		Name: "leat_groups", Help: "Groups, by kind and state.",
+	}, []string{"kind", "state"})
 	m.offsets = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "leat_group_offsets", Help: "Committed offsets of all groups.",
 	})
@@ -180,7 +180,7 @@ func (m *metrics) countErrors(key int16, v reflect.Value, depth int) {
 // groupMetrics are the coordinator's hooks.
 func (m *metrics) groupMetrics() *coordinator.Metrics {
 	return &coordinator.Metrics{
-		Groups:    func(state string, delta int) { m.groups.WithLabelValues(state).Add(float64(delta)) },
+		Groups:    func(kind, state string, delta int) { m.groups.WithLabelValues(kind, state).Add(float64(delta)) },
 		Offsets:   func(delta int) { m.offsets.Add(float64(delta)) },
 		Loaded:    func(took time.Duration, _ int64) { m.loads.Observe(took.Seconds()) },
 		Committed: func(took time.Duration, _ int) { m.commits.Observe(took.Seconds()) },

@@ -56,20 +56,42 @@ func (b *Broker) groupSettings() group.Settings {
 	s.Consumer.RegexRefreshInterval = c.Millis("group.consumer.regex.refresh.interval.ms")
 	s.Consumer.GroupConfig = b.groupConfig("")
 	s.Consumer.ForGroup = b.groupConfig
+	b.shareGroupSettings(&s.Share)
+	s.Streams.MaxSize = c.Int("group.streams.max.size")
+	s.Streams.StreamsConfig = b.streamsConfig("")
+	s.Streams.ForGroup = b.streamsConfig
 	return s
 }
 
-// groupConfig are the settings that a group may have of its own. They are read from the metadata each time.
-func (b *Broker) groupConfig(id string) group.GroupConfig {
+// groupConfig are the settings that a consumer group may have of its own.
+func (b *Broker) groupConfig(id string) group.GroupConfig { return b.groupConfigOf("consumer", id) }
+
+// groupConfigOf are those of a group of a kind. They are read from the metadata each time.
+func (b *Broker) groupConfigOf(kind, id string) group.GroupConfig {
 	img := b.meta.Image()
 	own, dynamic := img.Configs(metadata.GroupResource, id), b.dynamicSettings(img)
 	ms := func(name string) time.Duration {
-		return time.Duration(config.ClampedGroupValue(name, own, dynamic, b.cfg)) * time.Millisecond
+		return time.Duration(config.ClampedGroupValue(kind+"."+name, own, dynamic, b.cfg)) * time.Millisecond
 	}
 	return group.GroupConfig{
-		SessionTimeout:     ms("consumer.session.timeout.ms"),
-		HeartbeatInterval:  ms("consumer.heartbeat.interval.ms"),
-		AssignmentInterval: ms("consumer.assignment.interval.ms"),
+		SessionTimeout:     ms("session.timeout.ms"),
+		HeartbeatInterval:  ms("heartbeat.interval.ms"),
+		AssignmentInterval: ms("assignment.interval.ms"),
+	}
+}
+
+// streamsConfig are the settings that a streams group may have of its own.
+func (b *Broker) streamsConfig(id string) group.StreamsConfig {
+	img := b.meta.Image()
+	own, dynamic := img.Configs(metadata.GroupResource, id), b.dynamicSettings(img)
+	number := func(name string) int64 { return config.ClampedGroupValue("streams."+name, own, dynamic, b.cfg) }
+	ms := func(name string) time.Duration { return time.Duration(number(name)) * time.Millisecond }
+	return group.StreamsConfig{
+		SessionTimeout:     ms("session.timeout.ms"),
+		HeartbeatInterval:  ms("heartbeat.interval.ms"),
+		AssignmentInterval: ms("assignment.interval.ms"),
+		InitialDelay:       ms("initial.rebalance.delay.ms"),
+		StandbyReplicas:    int(number("num.standby.replicas")),
 	}
 }
 

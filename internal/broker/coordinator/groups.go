@@ -89,19 +89,35 @@ func (g *Groups) newReport() func(machine[group.Event]) {
 		if now == last {
 			return
 		}
-		for st := range now.Groups {
-			if d := now.Groups[st] - last.Groups[st]; d != 0 && g.o.Metrics.Groups != nil {
-				g.o.Metrics.Groups(group.State(st).String(), d)
-			}
-		}
-		for st := range now.Consumer {
-			if d := now.Consumer[st] - last.Consumer[st]; d != 0 && g.o.Metrics.Groups != nil {
-				g.o.Metrics.Groups(group.ConsumerState(st).String(), d)
-			}
-		}
+		g.reportGroups(last, now)
 		if d := now.Offsets - last.Offsets; d != 0 && g.o.Metrics.Offsets != nil {
 			g.o.Metrics.Offsets(d)
 		}
 		last = now
+	}
+}
+
+// reportGroups tells the metrics how many groups of each kind came into each state, or
+// left it.
+func (g *Groups) reportGroups(last, now group.Counts) {
+	if g.o.Metrics.Groups == nil {
+		return
+	}
+	tell := func(kind group.Type, state string, delta int) {
+		if delta != 0 {
+			g.o.Metrics.Groups(kind.String(), state, delta)
+		}
+	}
+	for st := range now.Groups {
+		tell(group.Classic, group.State(st).String(), now.Groups[st]-last.Groups[st])
+	}
+	for st := range now.Consumer {
+		tell(group.Consumer, group.ConsumerState(st).String(), now.Consumer[st]-last.Consumer[st])
+	}
+	for st := range now.Share {
+		tell(group.Share, group.ShareState(st).String(), now.Share[st]-last.Share[st])
+	}
+	for st := range now.Streams {
+		tell(group.Streams, group.StreamsState(st).String(), now.Streams[st]-last.Streams[st])
 	}
 }

@@ -70,7 +70,7 @@ func newBench(t *testing.T, partitions int) *bench {
 		CreateTopic: func(context.Context) error { b.partitions = int32(partitions); return nil },
 		Random:      &counting{},
 		Metrics: &Metrics{
-			Groups:  b.add,
+			Groups:  func(_, state string, delta int) { b.add(state, delta) },
 			Offsets: func(delta int) { b.add("offsets", delta) },
 			Loaded:  func(time.Duration, int64) { b.add("loads", 1) },
 		},

@@ -96,8 +96,8 @@ type Options struct {
 // Metrics are called by shards, many at once; any field may be nil. They must not
 // block.
 type Metrics struct {
-	// Groups is called with the change in the number of groups in a state.
-	Groups func(state string, delta int)
+	// Groups is called with the change in the number of groups of a kind in a state.
+	Groups func(kind, state string, delta int)
 	// Offsets is called with the change in the number of committed offsets.
 	Offsets func(delta int)
 	// Loaded is called for each loaded partition.

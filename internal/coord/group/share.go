@@ -124,7 +124,8 @@ func (g *shareGroup) validateCommitOf(committing, Topic, int32) *kerr.Error {
 
 func (g *shareGroup) validateOffsetDelete() *kerr.Error { return kerr.GroupIDNotFound }
 
-func (g *shareGroup) validateOffsetFetch(*string, int32) *kerr.Error { return kerr.GroupIDNotFound }
+// validateOffsetFetch: as with a group that does not exist, there is nothing to fetch.
+func (g *shareGroup) validateOffsetFetch(*string, int32) *kerr.Error { return nil }
 
 func (g *shareGroup) retentionBase(*offset) (ms int64, ok bool) { return 0, false }
 

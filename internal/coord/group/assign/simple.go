@@ -95,22 +95,30 @@ func (d *deal) run() map[int][]topicPartition {
 	for k, i := range d.takers {
 		d.shares[i] = ceil(k+1) - ceil(k)
 	}
-	for _, i := range d.takers {
-		d.keep(i)
+	// Those that have little keep it before others choose.
+	held := map[int][]topicPartition{}
+	for _, p := range d.partitions {
+		for _, i := range d.takers {
+			if _, ok := slices.BinarySearch(d.members[i].Current[p.topic], p.partition); ok {
+				held[i] = append(held[i], p)
+			}
+		}
+	}
+	byHeld := slices.Clone(d.takers)
+	slices.SortStableFunc(byHeld, func(a, b int) int { return len(held[a]) - len(held[b]) })
+	for _, i := range byHeld {
+		d.keep(i, held[i])
 	}
 	d.give()
 	return d.has
 }
 
-// keep lets a member keep what it has, up to its share and as long as the partition is
-// not shared enough already.
-func (d *deal) keep(i int) {
-	current := d.members[i].Current
-	for _, p := range d.partitions {
-		if len(d.has[i]) == d.shares[i] {
-			return
-		}
-		if _, ok := slices.BinarySearch(current[p.topic], p.partition); ok && len(d.owners[p]) < d.sharing {
+// keep lets a member keep what it holds, up to its share and as long as a partition is
+// not shared enough already; first what fewest others have.
+func (d *deal) keep(i int, held []topicPartition) {
+	slices.SortStableFunc(held, func(a, b topicPartition) int { return len(d.owners[a]) - len(d.owners[b]) })
+	for _, p := range held {
+		if len(d.has[i]) < d.shares[i] && len(d.owners[p]) < d.sharing {
 			d.add(i, p)
 		}
 	}

@@ -1,0 +1,15 @@
+package broker
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// handleAlterShareGroupOffsets gives a share group without members new start offsets.
+func (b *Broker) handleAlterShareGroupOffsets(ctx context.Context, _ *Request, req *kmsg.AlterShareGroupOffsetsRequest) kmsg.Response {
+	if !b.servesShareGroups() {
+		return noShareGroups(req)
+	}
+	return b.groups.AlterShareGroupOffsets(ctx, req)
+}

@@ -1,0 +1,15 @@
+package broker
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// handleDeleteShareGroupOffsets takes topics out of a share group without members.
+func (b *Broker) handleDeleteShareGroupOffsets(ctx context.Context, _ *Request, req *kmsg.DeleteShareGroupOffsetsRequest) kmsg.Response {
+	if !b.servesShareGroups() {
+		return noShareGroups(req)
+	}
+	return b.groups.DeleteShareGroupOffsets(ctx, req)
+}
