@@ -159,6 +159,12 @@ func sameBytes(a, b []byte) bool {
 // reencode writes a record of a consumer group the way this package does.
 func reencode(r Record) []byte {
 	key, _ := DecodeKey(r.Key)
+	if k, ok := key.(ShareKey); ok && r.Value != nil {
+		return reencodeShare(k, r.Value)
+	}
+	if k, ok := key.(StreamsKey); ok && r.Value != nil {
+		return reencodeStreams(k, r.Value)
+	}
 	k, ok := key.(ConsumerKey)
 	if !ok || r.Value == nil {
 		return nil

@@ -29,6 +29,20 @@ import (
 //	group.consumer.session.timeout.ms=2000
 //	group.consumer.min.heartbeat.interval.ms=10
 //	group.consumer.heartbeat.interval.ms=100
+//	group.share.min.session.timeout.ms=100
+//	group.share.session.timeout.ms=6000
+//	group.share.min.heartbeat.interval.ms=10
+//	group.share.heartbeat.interval.ms=100
+//	group.share.assignment.interval.ms=0
+//	group.streams.min.session.timeout.ms=100
+//	group.streams.session.timeout.ms=2000
+//	group.streams.min.heartbeat.interval.ms=10
+//	group.streams.heartbeat.interval.ms=100
+//	group.streams.initial.rebalance.delay.ms=0
+//	group.streams.assignment.interval.ms=0
+//	share.coordinator.state.topic.num.partitions=1
+//	share.coordinator.state.topic.replication.factor=1
+//	share.coordinator.state.topic.min.isr=1
 //	offsets.topic.num.partitions=1
 //
 // and hold the topics t and u with four partitions each.
@@ -43,6 +57,7 @@ func TestLive(t *testing.T) {
 		t.Fatal(err)
 	}
 	createOffsetsTopic(t, addr)
+	createShareTopic(t, addr)
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			t.Parallel()
@@ -50,7 +65,7 @@ func TestLive(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			runLive(t, addr, string(text), strings.HasPrefix(filepath.Base(file), "consumer_"))
+			runLive(t, addr, string(text), recordsToo.MatchString(filepath.Base(file)))
 		})
 	}
 }
@@ -83,6 +98,17 @@ func createOffsetsTopic(t *testing.T, addr string) {
 	t.Fatal("the coordinator does not come up")
 }
 
+// createShareTopic makes the broker create __share_group_state, as a first member of
+// a share group would.
+func createShareTopic(t *testing.T, addr string) {
+	t.Helper()
+	req := parseCommand("share-beat warm-up m").request()
+	if _, err := roundTrip(addr, "c", req); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(2 * time.Second)
+}
+
 // runLive carries a script out. With records, what the broker writes is compared
 // as well.
 func runLive(t *testing.T, addr, text string, records bool) {
@@ -99,6 +125,7 @@ func runLive(t *testing.T, addr, text string, records bool) {
 		for line := range strings.Lines(b.Expect) {
 			line = strings.TrimSpace(timePrefix.ReplaceAllString(line, ""))
 			switch {
+			case strings.HasPrefix(line, "send "), strings.HasPrefix(line, "create "): // between our coordinators, or by the broker
 			case !strings.HasPrefix(line, "append "):
 				want = append(want, line)
 			case records && !strings.HasPrefix(line, "append group ") && !strings.HasPrefix(line, "append offset "):
@@ -112,12 +139,18 @@ func runLive(t *testing.T, addr, text string, records bool) {
 			w.rename(got, want)
 			slices.Sort(got)
 		}
+		countShares(got)
+		countShares(want)
+		slices.Sort(got)
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
 			t.Errorf("%s\nthe broker:\n  %s\nthe script:\n  %s", b.Command, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
 		}
 	}
 }
+
+// recordsToo are the scripts that compare the records, too.
+var recordsToo = regexp.MustCompile(`^(consumer|share|streams)_`)
 
 var (
 	timePrefix = regexp.MustCompile(`^\[[^]]*\] `)
@@ -150,6 +183,10 @@ func (w *liveWorld) do(c command, want []string) []string {
 	parked := false
 	if c.Verb == "topic" {
 		w.makeTopic(c.Arg(0), int32(c.Int("partitions", 0)))
+	} else if c.Verb == "created" {
+		w.awaitTopic(c.Arg(0))
+	} else if c.Verb == "streams-config" {
+		w.setStreamsConfig(c)
 	} else if c.Verb == "advance" {
 		d, err := time.ParseDuration(c.Arg(0))
 		if err != nil {
@@ -165,6 +202,9 @@ func (w *liveWorld) do(c command, want []string) []string {
 			n--
 		}
 		got = w.collect(5*time.Second, n)
+		if strings.HasPrefix(c.Verb, "share-") {
+			<-time.After(300 * time.Millisecond) // until the share coordinator has done its part
+		}
 		answered := slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, fmt.Sprintf("#%d ", w.requests)) })
 		if !answered {
 			got = append(got, fmt.Sprintf("#%d parked", w.requests))
@@ -216,6 +256,10 @@ func (w *liveWorld) describe(r liveReply) string {
 	case *kmsg.DeleteGroupsResponse:
 		body = resp.Groups
 	case *kmsg.ConsumerGroupDescribeResponse:
+		body = resp.Groups
+	case *kmsg.ShareGroupDescribeResponse:
+		body = resp.Groups
+	case *kmsg.StreamsGroupDescribeResponse:
 		body = resp.Groups
 	case *kmsg.OffsetFetchResponse:
 		body = resp.Groups[0]
@@ -288,6 +332,23 @@ func (w *liveWorld) localize(req kmsg.Request) {
 		for i := range r.Groups {
 			group(&r.Groups[i])
 		}
+	case *kmsg.ShareGroupHeartbeatRequest:
+		group(&r.GroupID)
+	case *kmsg.StreamsGroupHeartbeatRequest:
+		group(&r.Group)
+		w.localizeTopology(r.Topology)
+	case *kmsg.StreamsGroupDescribeRequest:
+		for i := range r.Groups {
+			group(&r.Groups[i])
+		}
+	case *kmsg.ShareGroupDescribeRequest:
+		for i := range r.GroupIDs {
+			group(&r.GroupIDs[i])
+		}
+	case *kmsg.AlterShareGroupOffsetsRequest:
+		group(&r.GroupID)
+	case *kmsg.DeleteShareGroupOffsetsRequest:
+		group(&r.GroupID)
 	case *kmsg.SyncGroupRequest:
 		group(&r.Group)
 		member(&r.MemberID)

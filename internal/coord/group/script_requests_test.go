@@ -22,6 +22,10 @@ func (c command) request() kmsg.Request {
 		return c.beatRequest()
 	case "describe-consumer":
 		return c.describeConsumerRequest()
+	case "share-beat", "describe-share", "share-alter", "share-delete":
+		return c.shareRequest()
+	case "stream", "describe-streams":
+		return c.streamsRequest()
 	case "sync":
 		return c.syncRequest()
 	case "heartbeat":

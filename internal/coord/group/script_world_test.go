@@ -9,6 +9,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"leat.dev/internal/coord/group/assign"
+	"leat.dev/internal/coord/share"
 )
 
 // tester is what testing.T and rapid.T share.
@@ -32,11 +35,20 @@ type world struct {
 	log      []LogRecord
 	out      strings.Builder
 	cluster  *fakeCluster
+
+	persister      persister
+	streamsConfigs map[string]StreamsConfig // of groups with settings of their own
+
+	quiet   bool                             // replies are not the script's business
+	refused []kmsg.DeleteGroupsResponseGroup // by the first step of a deletion
 }
 
 func newWorld(t tester) *world {
 	w := &world{t: t, settings: DefaultSettings(), parked: map[RequestID]bool{}, cluster: newFakeCluster()}
+	w.persister.state = map[share.Key]int64{}
 	consumerDefaults(&w.settings)
+	shareDefaults(&w.settings)
+	streamsDefaults(&w.settings)
 	w.settings.MinSessionTimeout = 100 * time.Millisecond
 	w.start = time.UnixMilli(1_700_000_000_000)
 	w.now = w.start
@@ -100,10 +112,18 @@ func (w *world) do(c command) string {
 		}
 		w.parked = map[RequestID]bool{}
 		w.open()
-	case "topic":
+	case "streams-config":
+		w.groupConfig(c)
+	case "topic", "created": // by a script, or as the coordinator wished
 		var ev ClusterChanged
 		w.cluster, ev = w.cluster.change(c.Arg(0), int32(c.Int("partitions", 0)))
 		w.step(ev)
+	case "share-initialized": // share-initialized g t:0+1, late
+		ps := assign.Partitions{}
+		for name, p := range parsePartitions(c.Arg(1)) {
+			ps[w.cluster.topics[name].ID] = p
+		}
+		w.step(ShareInitialized{Group: c.Arg(0), Done: ps})
 	case "topic-deleted":
 		w.step(TopicsDeleted{Topics: []Topic{{Name: c.Arg(0), ID: topicID(c.Int("id", 0))}}})
 	case "counts":
@@ -116,6 +136,16 @@ func (w *world) do(c command) string {
 		for st, n := range counts.Consumer {
 			if n > 0 {
 				w.printf("consumer %s: %d\n", ConsumerState(st), n)
+			}
+		}
+		for st, n := range counts.Share {
+			if n > 0 {
+				w.printf("share %s: %d\n", ShareState(st), n)
+			}
+		}
+		for st, n := range counts.Streams {
+			if n > 0 {
+				w.printf("streams %s: %d\n", StreamsState(st), n)
 			}
 		}
 		w.printf("offsets: %d\n", counts.Offsets)
@@ -160,6 +190,8 @@ func (w *world) configure(c command) {
 	s.OffsetMetadataMaxBytes = int(c.Int("metadata-max", int64(s.OffsetMetadataMaxBytes)))
 	s.MaxRecordBytes = int(c.Int("max-record-bytes", int64(s.MaxRecordBytes)))
 	w.configureConsumer(c)
+	w.configureShare(c)
+	w.configureStreams(c)
 	w.step(Configure{Settings: *s})
 }
 
@@ -175,6 +207,9 @@ func (w *world) advance(to time.Time) {
 }
 
 func event(id RequestID, c command, req kmsg.Request) Event {
+	if ev := shareEvent(id, c, req); ev != nil {
+		return ev
+	}
 	switch r := req.(type) {
 	case *kmsg.JoinGroupRequest:
 		return JoinGroup{id, Client{ID: c.Str("client", "c"), Host: "/127.0.0.1"}, r}
@@ -182,6 +217,10 @@ func event(id RequestID, c command, req kmsg.Request) Event {
 		return ConsumerGroupHeartbeat{ID: id, Client: Client{ID: c.Str("client", "c"), Host: "/127.0.0.1"}, Req: r}
 	case *kmsg.ConsumerGroupDescribeRequest:
 		return ConsumerGroupDescribe{id, r.Groups}
+	case *kmsg.StreamsGroupHeartbeatRequest:
+		return StreamsGroupHeartbeat{id, Client{ID: c.Str("client", "c"), Host: "/127.0.0.1"}, r}
+	case *kmsg.StreamsGroupDescribeRequest:
+		return StreamsGroupDescribe{id, r.Groups}
 	case *kmsg.SyncGroupRequest:
 		return SyncGroup{id, r}
 	case *kmsg.HeartbeatRequest:
@@ -192,8 +231,6 @@ func event(id RequestID, c command, req kmsg.Request) Event {
 		return DescribeGroups{id, r.Version, r.Groups}
 	case *kmsg.ListGroupsRequest:
 		return ListGroups{id, lower(r.StatesFilter), lower(r.TypesFilter)}
-	case *kmsg.DeleteGroupsRequest:
-		return DeleteGroups{id, r.Groups}
 	case *kmsg.OffsetCommitRequest:
 		return OffsetCommit{id, r}
 	case *kmsg.OffsetFetchRequest:
@@ -223,13 +260,24 @@ func (w *world) step(ev Event) {
 		w.log = append(w.log, LogRecord{Offset: int64(len(w.log)), ProducerID: -1, Key: r.Key, Value: r.Value})
 		w.printf("%sappend %s\n", at, describeRecord(r, w.start, w.cluster.TopicName))
 	}
+	quiet := w.quiet
 	for _, r := range fx.Replies {
+		if quiet {
+			continue
+		}
 		if !w.parked[r.ID] {
 			w.t.Errorf("second reply to request #%d: %+v", r.ID, r.Response)
 		}
 		delete(w.parked, r.ID)
+		if r.Response = w.second(r.ID, ev, r.Response); r.Response == nil {
+			continue
+		}
+		if reply, ok := r.Response.(StreamsHeartbeatReply); ok {
+			r.Response = w.streamsReply(reply)
+		}
 		w.printf("%s#%d %s\n", at, r.ID, describeReply(r.Response, w.cluster.TopicName))
 	}
+	w.sent(fx.Sends)
 }
 
 func describeRecord(r Record, start time.Time, names topicNames) string {
@@ -262,6 +310,10 @@ func describeRecord(r Record, start time.Time, names topicNames) string {
 		return name
 	case ConsumerKey:
 		return describeConsumerRecord(k, r.Value, names)
+	case ShareKey:
+		return describeShareRecord(k, r.Value, names)
+	case StreamsKey:
+		return describeStreamsRecord(k, r.Value)
 	case GroupKey:
 		if r.Value == nil {
 			return "group " + k.Group + " tombstone"
@@ -336,6 +388,10 @@ func describeReply(response any, names topicNames) string {
 		w.WriteString(describeBeat(r, names))
 	case []kmsg.ConsumerGroupDescribeResponseGroup:
 		w.WriteString(describeConsumerGroups(r))
+	case *kmsg.StreamsGroupHeartbeatResponse:
+		w.WriteString(describeStreamsBeat(r))
+	case []kmsg.StreamsGroupDescribeResponseGroup:
+		w.WriteString(describeStreamsGroups(r))
 	case *kmsg.SyncGroupResponse:
 		w.WriteString(code(r.ErrorCode))
 		if r.ErrorCode == 0 {
@@ -409,6 +465,9 @@ func describeReply(response any, names topicNames) string {
 			}
 		}
 	default:
+		if s, ok := describeShareReply(response, names); ok {
+			return s
+		}
 		fmt.Fprintf(&w, "%T", response)
 	}
 	return w.String()
