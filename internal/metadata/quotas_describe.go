@@ -30,6 +30,7 @@ func (i *Image) DescribeClientQuotas(req *kmsg.DescribeClientQuotasRequest) *kms
 		resp.ErrorCode, resp.ErrorMessage = why.fields()
 		return resp
 	}
+	resp.ErrorMessage = new("") // as in Kafka
 	resp.Entries = []kmsg.DescribeClientQuotasResponseEntry{}
 	for q := range i.Quotas() {
 		if !f.matches(q.Entity, req.Strict) {
