@@ -140,6 +140,9 @@ func (d *draft) changePartition(r *record.PartitionChange) error {
 		if v != nil {
 			*dst = v
 		}
+		if len(*dst) == 0 {
+			*dst = nil // as a record that creates the partition has it
+		}
 	}
 	setIf(&p.ISR, r.ISR)
 	setIf(&p.Replicas, r.Replicas)
