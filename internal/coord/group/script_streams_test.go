@@ -188,7 +188,11 @@ func describeStreamsBeat(r *kmsg.StreamsGroupHeartbeatResponse) string {
 		s += fmt.Sprintf(" active=%s standby=%s warmup=%s", describeTaskIDs(r.ActiveTasks), describeTaskIDs(r.StandbyTasks), describeTaskIDs(r.WarmupTasks))
 	}
 	for _, st := range r.Status {
-		s += fmt.Sprintf(" %d(%s)", st.StatusCode, st.StatusDetail)
+		detail := st.StatusDetail
+		if head, names, ok := strings.Cut(detail, "missing: "); ok { // Kafka names them in any order
+			detail = head + "missing: " + strings.Join(slices.Sorted(slices.Values(strings.Split(names, ", "))), ", ")
+		}
+		s += fmt.Sprintf(" %d(%s)", st.StatusCode, detail)
 	}
 	if r.PartitionsByUserEndpoint != nil {
 		s += fmt.Sprintf(" endpoints=%d", r.EndpointInformationEpoch)
