@@ -1,0 +1,101 @@
+package format
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"leat.dev/internal/registry/schema"
+	"leat.dev/internal/row"
+)
+
+// Schemas finds registered schemas. A registry's client behind it caches; an id always means the same schema.
+type Schemas interface {
+	// ByID gives the schema with this id, with the texts it refers to.
+	ByID(id int32) (schema.Source, error)
+}
+
+// Registered is a schema with its id in a registry: what a row is written with.
+type Registered struct {
+	ID     int32
+	Schema schema.Source
+}
+
+// Wire format of registered schemas: a zero byte, the id in four bytes, big-endian, then the datum.
+const (
+	magicByte  = 0
+	prefixSize = 5
+)
+
+var (
+	errMagic = errors.New("Unknown magic byte!") //nolint:staticcheck // Confluent's text
+	errShort = errors.New("the message is shorter than the five bytes of a schema id")
+)
+
+// cutPrefix takes the schema id off a message.
+func cutPrefix(data []byte) (id int32, rest []byte, err error) {
+	switch {
+	case len(data) > 0 && data[0] != magicByte:
+		return 0, nil, errMagic
+	case len(data) < prefixSize:
+		return 0, nil, errShort
+	}
+	return int32(binary.BigEndian.Uint32(data[1:])), data[prefixSize:], nil //nolint:gosec // the bits
+}
+
+// appendPrefix puts it in front.
+func appendPrefix(dst []byte, id int32) []byte {
+	return binary.BigEndian.AppendUint32(append(dst, magicByte), uint32(id)) //nolint:gosec // the bits
+}
+
+// maxPlans is how many writers' schemas a decoder keeps plans for. Topics have few; beyond it all are made again.
+const maxPlans = 1_000
+
+// plans are what a decoder has worked out for each writer's schema it met.
+type plans[P any] struct {
+	byID   map[int32]P
+	lastID int32
+	last   P
+	known  bool
+}
+
+// get gives the plan for an id, making it the first time.
+func (p *plans[P]) get(id int32, schemas Schemas, compile func(schema.Source) (P, error)) (P, error) {
+	if p.known && p.lastID == id {
+		return p.last, nil
+	}
+	plan, ok := p.byID[id]
+	if !ok {
+		src, err := schemas.ByID(id)
+		if err != nil {
+			return plan, fmt.Errorf("schema %d: %w", id, err)
+		}
+		if plan, err = compile(src); err != nil {
+			return plan, fmt.Errorf("schema %d: %w", id, err)
+		}
+		if p.byID == nil || len(p.byID) >= maxPlans {
+			p.byID = map[int32]P{}
+		}
+		p.byID[id] = plan
+	}
+	p.lastID, p.last, p.known = id, plan, true
+	return plan, nil
+}
+
+// cannotRead and cannotWrite are the outer errors of formats with registered schemas.
+func (s *Side) cannotRead(err error) error {
+	return fmt.Errorf("Error deserializing message from topic: %s: %w", s.Topic, err)
+}
+
+func (s *Side) cannotWrite(err error) error {
+	return fmt.Errorf("Error serializing message to topic: %s. %w", s.Topic, err)
+}
+
+// asStruct is the type of all columns together.
+func asStruct(columns []row.Column) *row.Type {
+	fields := make([]row.Field, len(columns))
+	for i, c := range columns {
+		fields[i] = row.Field(c)
+	}
+	return row.StructType(fields...)
+}
