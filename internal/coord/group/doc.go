@@ -1,5 +1,5 @@
-// Package group is the group coordinator as a state machine: classic and consumer
-// groups, committed offsets, and their records in __consumer_offsets.
+// Package group is the group coordinator as a state machine: groups of all kinds,
+// committed offsets, and their records in __consumer_offsets.
 //
 // A Shard holds every group whose id hashes to one partition of
 // __consumer_offsets. It has one owner, no goroutine, no clock and does no I/O:
@@ -31,9 +31,12 @@
 // step towards the target that the coordinator computed (package assign). Every
 // change is a record, applied by the same code as on a load; so all of such a
 // group is stored. The topics it depends on come as events (Cluster). Members of
-// the classic protocol may be in it while it migrates. Share and streams groups
-// would be further implementations of the group interface; their records are
-// skipped on load.
+// the classic protocol may be in it while it migrates.
+//
+// A streams group (KIP-1071, the streams*.go files) does the same with tasks. Its
+// members bring a topology; the coordinator places it on the topics that exist and
+// says which internal topics its owner has to create. What a heartbeat leads to is
+// worked out as a plan and refused as one, before any record is written.
 //
 // The record formats are described in docs/formats/consumer-offsets.md. The
 // rules are Apache Kafka 4.3.1's; testdata/ holds them as scripts.

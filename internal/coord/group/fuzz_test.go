@@ -12,6 +12,7 @@ func FuzzDecodeKey(f *testing.F) {
 	f.Add(encodeGroupKey("g"))
 	f.Add([]byte{0, 0, 0, 1, 'g', 0, 1, 't', 0, 0, 0, 1})
 	f.Add([]byte{0, 3, 0, 1, 'g'})
+	f.Add([]byte{0, 19, 0, 1, 'g', 0, 1, 'm'})
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		k, err := DecodeKey(b)
@@ -26,6 +27,8 @@ func FuzzDecodeKey(f *testing.F) {
 			again = encodeGroupKey(k.Group)
 		case ConsumerKey:
 			again = encodeConsumerKey(k)
+		case StreamsKey:
+			again = encodeStreamsKey(k)
 		default:
 			return
 		}

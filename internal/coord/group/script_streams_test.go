@@ -243,7 +243,9 @@ func describeStreamsGroups(all []kmsg.StreamsGroupDescribeResponseGroup) string 
 			if m.UserEndpoint != nil {
 				s += fmt.Sprintf(" endpoint=%s:%d", m.UserEndpoint.Host, m.UserEndpoint.Port)
 			}
-			slices.SortFunc(m.ClientTags, func(a, b kmsg.StreamsGroupDescribeResponseGroupMemberClientTag) int { return strings.Compare(a.Key, b.Key) })
+			slices.SortFunc(m.ClientTags, func(a, b kmsg.StreamsGroupDescribeResponseGroupMemberClientTag) int {
+				return strings.Compare(a.Key, b.Key)
+			})
 			for _, t := range m.ClientTags {
 				s += " " + t.Key + "=" + t.Value
 			}

@@ -115,6 +115,9 @@ type streamsPlan struct {
 	member  *streamsMember
 	value   StreamsMemberValue
 	owned   *assign.TaskSet // nil = not said
+	// behind: the member has the epoch before its own, so it has not got the answer
+	// that gave it tasks. It is told again; Kafka leaves it without them.
+	behind bool
 
 	topology    *topology
 	configured  *configuredTopology
@@ -182,6 +185,7 @@ func (s *Shard) findStreamsMember(p *streamsPlan, ev StreamsGroupHeartbeat) *ref
 	if err := checkStreamsEpoch(p.member, req.MemberEpoch, p.owned); err != nil {
 		return err
 	}
+	p.behind = req.MemberEpoch != 0 && req.MemberEpoch < p.member.current.Epoch
 	p.value = p.member.StreamsMemberValue
 	v := &p.value
 	v.ClientID, v.ClientHost = ev.Client.ID, ev.Client.Host

@@ -219,11 +219,11 @@ func (s *Shard) answerStreams(p *streamsPlan, m *streamsMember, req *kmsg.Stream
 	r := newStreamsResponse(req)
 	r.MemberID, r.MemberEpoch = m.id, m.current.Epoch
 	r.HeartbeatIntervalMillis = int32(s.streamsConfig(g.id).HeartbeatInterval.Milliseconds())
-	if req.MemberEpoch == 0 || moved {
+	if req.MemberEpoch == 0 || moved || p.behind {
 		r.ActiveTasks = activeIDs(m.current.Assigned.Active)
 		r.StandbyTasks = taskIDs(m.current.Assigned.Standby)
 		r.WarmupTasks = taskIDs(m.current.Assigned.Warmup)
-		if m.Endpoint != nil {
+		if m.Endpoint != nil && (req.MemberEpoch == 0 || moved) {
 			g.endpointEpoch++
 		}
 	}
