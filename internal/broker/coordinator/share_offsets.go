@@ -125,7 +125,7 @@ func (g *Groups) describeShareOffset(topic string, r *share.SummaryResult) kmsg.
 func (g *Groups) AlterShareGroupOffsets(ctx context.Context, req *kmsg.AlterShareGroupOffsetsRequest) *kmsg.AlterShareGroupOffsetsResponse {
 	refuse := func(err *kerr.Error) *kmsg.AlterShareGroupOffsetsResponse {
 		resp := kmsg.NewPtrAlterShareGroupOffsetsResponse()
-		resp.ErrorCode, resp.ErrorMessage = err.Code, &err.Description
+		resp.ErrorCode, resp.ErrorMessage = err.Code, new(errorMessage(err))
 		return resp
 	}
 	if req.GroupID == "" {
@@ -159,6 +159,15 @@ func (g *Groups) AlterShareGroupOffsets(ctx context.Context, req *kmsg.AlterShar
 	return altered.Response
 }
 
+// errorMessage is what goes with a code for people: mostly what the client library
+// says of it, too.
+func errorMessage(err *kerr.Error) string {
+	if err == kerr.InvalidGroupID {
+		return "The group id is invalid."
+	}
+	return err.Description
+}
+
 func resultMessage(r share.Result) string {
 	if r.Message != "" {
 		return r.Message
@@ -170,7 +179,7 @@ func resultMessage(r share.Result) string {
 func (g *Groups) DeleteShareGroupOffsets(ctx context.Context, req *kmsg.DeleteShareGroupOffsetsRequest) *kmsg.DeleteShareGroupOffsetsResponse {
 	refuse := func(err *kerr.Error) *kmsg.DeleteShareGroupOffsetsResponse {
 		resp := kmsg.NewPtrDeleteShareGroupOffsetsResponse()
-		resp.ErrorCode, resp.ErrorMessage = err.Code, &err.Description
+		resp.ErrorCode, resp.ErrorMessage = err.Code, new(errorMessage(err))
 		return resp
 	}
 	if req.GroupID == "" {

@@ -49,6 +49,7 @@ func (d *differ) run(suffix string) []string {
 	d.members()
 	d.offsets()
 	d.consumers()
+	d.shares()
 	d.admin()
 	d.find()
 	return d.out
@@ -83,6 +84,7 @@ func (d *differ) ask(req kmsg.Request) kmsg.Response {
 		text = err.Error()
 	} else {
 		sortTopics(resp)
+		sortShares(resp)
 		j, _ := json.Marshal(resp)
 		text = string(j)
 	}

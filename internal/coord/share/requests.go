@@ -37,8 +37,12 @@ func (s *Shard) initialize(group string, p InitializePartition) Result {
 		return r
 	}
 	now := s.now.UnixMilli()
+	delivered := int32(unknownCount)
+	if p.StartOffset != NoOffset {
+		delivered = 0 // nothing from there on: the lag is known
+	}
 	next := &state{snapshotAt: -1, Snapshot: Snapshot{
-		StateEpoch: p.StateEpoch, StartOffset: p.StartOffset, DeliveryCompleteCount: unknownCount,
+		StateEpoch: p.StateEpoch, StartOffset: p.StartOffset, DeliveryCompleteCount: delivered,
 		CreatedMillis: now, WrittenMillis: now,
 	}}
 	if st != nil {
