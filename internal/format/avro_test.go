@@ -260,6 +260,13 @@ func TestAvroInference(t *testing.T) {
 			t.Errorf("%s, want %s", got, c.want)
 		}
 	}
+	wide := `{"type":"record","name":"R0","fields":[{"name":"a","type":"int"}]}`
+	for i := range 25 { // each record twice in the next: 2^25 types when written out
+		wide = fmt.Sprintf(`{"type":"record","name":"R%d","fields":[{"name":"a","type":%s},{"name":"b","type":"R%d"}]}`, i+1, wide, i)
+	}
+	if _, err := format.InferAvro(avroText(wide), format.Inference{}); err == nil || !strings.Contains(err.Error(), "more than 100000 types") {
+		t.Error(err)
+	}
 	key, err := format.InferAvro(avroText(`{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}`), format.Inference{Key: true})
 	if err != nil || len(key) != 1 || key[0].String() != "`ROWKEY` STRUCT<`A` INTEGER>" {
 		t.Error(key, err)
@@ -395,6 +402,13 @@ func TestRoundTrips(t *testing.T) {
 			t.Fatal(err)
 		}
 		check("AVRO", ad, ae)
+		text2, err := format.DeriveJSON(side)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sd, _ := format.NewJSONSchemaDecoder(side, schemas{jsonText(text2)})
+		se, _ := format.NewJSONSchemaEncoder(side, 1)
+		check("JSON_SR", sd, se)
 		inferred, err := format.InferAvro(avroText(text), format.Inference{KeepCase: true})
 		if err != nil || !(row.StructType(fields(inferred)...)).Equal(row.StructType(fields(columns)...)) {
 			t.Fatal(inferred, err)

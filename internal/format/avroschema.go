@@ -237,16 +237,30 @@ func InferAvro(src schema.Source, o Inference) ([]row.Column, error) {
 		return nil, err
 	}
 	i := avroInferrer{o: o, open: map[*avro.Type]bool{}}
-	return o.columns(i.typ(s.Root))
+	t := i.typ(s.Root)
+	if i.seen > maxInferred {
+		return nil, errInferred
+	}
+	return o.columns(t)
 }
+
+// maxInferred is how many types a schema may have once every reference to a named one is written out: a short text can name
+// very many.
+const maxInferred = 100_000
+
+var errInferred = fmt.Errorf("the schema has more than %d types when its references are written out", maxInferred)
 
 type avroInferrer struct {
 	o    Inference
 	open map[*avro.Type]bool // records around the place that is looked at
+	seen int                 // types looked at so far
 }
 
 // typ is the SQL type of an Avro type, nil if there is none.
 func (i *avroInferrer) typ(t *avro.Type) *row.Type {
+	if i.seen++; i.seen > maxInferred {
+		return nil
+	}
 	switch t.Kind {
 	case avro.Boolean:
 		return row.BooleanType

@@ -16,38 +16,42 @@ type jsonEncoder struct {
 	side  Side
 	names [][]byte // of the columns, as JSON with colon
 	plan  []*jsonWrite
+	id    *int32 // of the registered schema that goes in front, nil for none
 }
 
 // jsonWrite says how one type is written.
 type jsonWrite struct {
-	typ   *row.Type
-	elem  *jsonWrite
-	names [][]byte
-	field []*jsonWrite
+	typ     *row.Type
+	elem    *jsonWrite
+	entries bool // a map as an array of objects with key and value
+	names   [][]byte
+	field   []*jsonWrite
 }
 
 // NewJSONEncoder writes compact JSON: fields in the columns' order, NULLs written; doubles as Java prints them and NaN and
 // infinities as strings; DECIMAL with its scale; BYTES in base64; DATE as days, TIME and TIMESTAMP as milliseconds.
-func NewJSONEncoder(side Side) (Encoder, error) {
+func NewJSONEncoder(side Side) (Encoder, error) { return newJSONEncoder(side, false) }
+
+func newJSONEncoder(side Side, entries bool) (*jsonEncoder, error) {
 	if side.Unwrap && len(side.Columns) != 1 {
 		return nil, fmt.Errorf("a bare value needs exactly one column, not %d", len(side.Columns))
 	}
 	e := &jsonEncoder{side: side}
 	for _, c := range side.Columns {
 		e.names = append(e.names, append(appendJSONString(nil, c.Name), ':'))
-		e.plan = append(e.plan, newJSONWrite(c.Type))
+		e.plan = append(e.plan, newJSONWrite(c.Type, entries))
 	}
 	return e, checkJSON(side.Columns)
 }
 
-func newJSONWrite(t *row.Type) *jsonWrite {
-	w := &jsonWrite{typ: t}
+func newJSONWrite(t *row.Type, entries bool) *jsonWrite {
+	w := &jsonWrite{typ: t, entries: entries}
 	if t.Elem() != nil {
-		w.elem = newJSONWrite(t.Elem())
+		w.elem = newJSONWrite(t.Elem(), entries)
 	}
 	for _, f := range t.Fields() {
 		w.names = append(w.names, append(appendJSONString(nil, f.Name), ':'))
-		w.field = append(w.field, newJSONWrite(f.Type))
+		w.field = append(w.field, newJSONWrite(f.Type, entries))
 	}
 	return w
 }
@@ -59,14 +63,17 @@ func (e *jsonEncoder) Encode(dst []byte, r row.Row) ([]byte, error) {
 	if err := e.side.checkCount("serialization", len(r)); err != nil {
 		return nil, err
 	}
-	var err error
-	switch {
-	case !e.side.Unwrap:
-		dst, err = appendJSONFields(dst, e.names, e.plan, r)
-	case r[0].IsNull():
+	if e.side.Unwrap && r[0].IsNull() {
 		return nil, nil
-	default:
+	}
+	if e.id != nil {
+		dst = appendPrefix(dst, *e.id)
+	}
+	var err error
+	if e.side.Unwrap {
 		dst, err = e.plan[0].append(dst, r[0])
+	} else {
+		dst, err = appendJSONFields(dst, e.names, e.plan, r)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("Error serializing message to topic: %s. %w", e.side.Topic, err)
@@ -122,25 +129,54 @@ func (w *jsonWrite) append(dst []byte, v row.Value) ([]byte, error) {
 		}
 		return append(dst, ']'), nil
 	case row.Map:
-		dst = append(dst, '{')
-		for i, x := range v.Entries() {
-			if x.Key.IsNull() {
-				return nil, errMapKey
-			}
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = append(appendJSONString(dst, x.Key.Str()), ':')
-			if dst, err = w.elem.append(dst, x.Value); err != nil {
-				return nil, err
-			}
+		if w.entries {
+			return w.appendEntries(dst, v)
 		}
-		return append(dst, '}'), nil
+		return w.appendMap(dst, v)
 	case row.Struct:
 		return appendJSONFields(dst, w.names, w.field, v.Fields())
 	default:
 		return nil, fmt.Errorf("no JSON for %s", w.typ)
 	}
+}
+
+func (w *jsonWrite) appendMap(dst []byte, v row.Value) ([]byte, error) {
+	dst = append(dst, '{')
+	var err error
+	for i, x := range v.Entries() {
+		if x.Key.IsNull() {
+			return nil, errMapKey
+		}
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(appendJSONString(dst, x.Key.Str()), ':')
+		if dst, err = w.elem.append(dst, x.Value); err != nil {
+			return nil, err
+		}
+	}
+	return append(dst, '}'), nil
+}
+
+func (w *jsonWrite) appendEntries(dst []byte, v row.Value) ([]byte, error) {
+	dst = append(dst, '[')
+	var err error
+	for i, x := range v.Entries() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"key":`...)
+		if x.Key.IsNull() {
+			dst = append(dst, "null"...)
+		} else {
+			dst = appendJSONString(dst, x.Key.Str())
+		}
+		if dst, err = w.elem.append(append(dst, `,"value":`...), x.Value); err != nil {
+			return nil, err
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, ']'), nil
 }
 
 // appendJSONDouble writes a number, or what is no JSON number as a string.
