@@ -19,12 +19,15 @@ import (
 	"leat.dev/internal/cli/acl"
 	"leat.dev/internal/cli/bench"
 	"leat.dev/internal/cli/clientmetrics"
+	"leat.dev/internal/cli/cluster"
 	"leat.dev/internal/cli/command"
 	"leat.dev/internal/cli/config"
 	"leat.dev/internal/cli/consume"
 	"leat.dev/internal/cli/fault"
+	"leat.dev/internal/cli/features"
 	"leat.dev/internal/cli/group"
 	"leat.dev/internal/cli/logfile"
+	"leat.dev/internal/cli/partition"
 	"leat.dev/internal/cli/produce"
 	"leat.dev/internal/cli/quota"
 	"leat.dev/internal/cli/screen"
@@ -93,7 +96,7 @@ func newRoot(env *command.Env) *cobra.Command {
 	}
 	add("run", serve.NewUp(env), serve.NewBroker(env), newDemo(env))
 	add("data", produce.New(env), consume.New(env))
-	add("admin", topic.New(env), group.New(env), txn.New(env), config.New(env), clientmetrics.New(env), acl.New(env), user.New(env), token.New(env), quota.New(env))
+	add("admin", topic.New(env), group.New(env), txn.New(env), config.New(env), clientmetrics.New(env), acl.New(env), user.New(env), token.New(env), quota.New(env), cluster.New(env), partition.New(env), features.New(env))
 	add("tools", logfile.New(env), bench.New(env), newVersion(env))
 	root.SetHelpCommandGroupID("tools")
 	root.SetCompletionCommandGroupID("tools")
