@@ -115,6 +115,11 @@ func removeOne(ctx context.Context, client *command.Client, name string, topics 
 			return client.Explain(what, err)
 		}
 	}
+	if share, err := describeShare(ctx, client, name); err != nil {
+		return err
+	} else if share != nil {
+		return removeShareTopics(ctx, client, name, topics)
+	}
 	what = fmt.Sprintf("delete offsets of group %q", name)
 	offsets, err := committed(ctx, client, name)
 	if err != nil {
@@ -123,10 +128,7 @@ func removeOne(ctx context.Context, client *command.Client, name string, topics 
 	set := kadm.TopicsSet{}
 	for _, topic := range topics {
 		if len(offsets[topic]) == 0 {
-			return &fault.Error{
-				Primary: fmt.Sprintf("group %q has no offsets of topic %q", name, topic), Cause: errMissing,
-				Hint: fmt.Sprintf("\"leat group describe %s\" shows them", name),
-			}
+			return noOffsets(name, topic)
 		}
 		for p := range offsets[topic] {
 			set.Add(topic, p)
@@ -144,4 +146,11 @@ func removeOne(ctx context.Context, client *command.Client, name string, topics 
 		}
 	}
 	return nil
+}
+
+func noOffsets(name, topic string) error {
+	return &fault.Error{
+		Primary: fmt.Sprintf("group %q has no offsets of topic %q", name, topic), Cause: errMissing,
+		Hint: fmt.Sprintf("\"leat group describe %s\" shows them", name),
+	}
 }

@@ -46,7 +46,8 @@ func newDescribe(env *command.Env) *cobra.Command {
 		Use:   "describe NAME...",
 		Short: "Show a group's members, committed offsets and lag",
 		Long: "Show a group's committed offsets, the ends of the partitions, the lag between them, and who reads what.\n" +
-			"A partition without a committed offset counts from its start.",
+			"A partition without a committed offset counts from its start. A share group shows where its unread records\n" +
+			"start, and how many from there on it has not delivered for good.",
 		Args:              command.Args(1, -1, "the name of a group"),
 		ValidArgsFunction: env.CompleteGroups(-1),
 		RunE:              func(cmd *cobra.Command, args []string) error { return show(cmd.Context(), env, args, members) },
@@ -92,7 +93,7 @@ func look(ctx context.Context, client *command.Client, name string) (*view, erro
 	if err != nil {
 		return nil, err
 	}
-	offsets, err := committed(ctx, client, name)
+	offsets, lags, err := d.offsets(ctx, client)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +133,9 @@ func look(ctx context.Context, client *command.Client, name string) (*view, erro
 	for tp := range parts {
 		row := offsetRow{Topic: tp.topic, Partition: tp.partition}
 		if o, ok := offsets.Lookup(tp.topic, tp.partition); ok && o.Err == nil {
-			row.Committed = &o.At
+			if o.At >= 0 {
+				row.Committed = &o.At
+			}
 		} else if ok {
 			row.Failure = o.Err.Error()
 		}
@@ -149,10 +152,19 @@ func look(ctx context.Context, client *command.Client, name string) (*view, erro
 				at = *row.Committed
 			}
 			lag := max(0, end.Offset-at)
-			row.Start, row.End, row.Lag = &start.Offset, &end.Offset, &lag
+			row.Start, row.End = &start.Offset, &end.Offset
+			if d.kind == kindShare {
+				if row.Committed == nil {
+					break // where it will begin is not settled before it does
+				}
+				if known, ok := lags[tp]; ok && known >= 0 {
+					lag = known
+				}
+			}
+			row.Lag = &lag
 			v.Lag += lag
 		}
-		if m := d.owner(tp); m != nil {
+		if m := d.owners(tp); m != nil {
 			row.Member, row.ClientID, row.Host = m.ID, m.ClientID, m.Host
 		}
 		v.Offsets = append(v.Offsets, row)
@@ -201,7 +213,11 @@ func write(env *command.Env, v view, members bool) error {
 		}
 		return t.Write(env.Screen)
 	}
-	t := screen.NewTable("TOPIC", "PARTITION>", "COMMITTED>", "END>", "LAG>", "CLIENT", "HOST", "MEMBER")
+	committedTitle := "COMMITTED>"
+	if v.Type == kindShare {
+		committedTitle = "START>"
+	}
+	t := screen.NewTable("TOPIC", "PARTITION>", committedTitle, "END>", "LAG>", "CLIENT", "HOST", "MEMBER")
 	for _, r := range v.Offsets {
 		t.Row(r.Topic, r.Partition, number(r.Committed), number(r.End), number(r.Lag), r.ClientID, r.Host, r.Member)
 	}

@@ -1,5 +1,5 @@
-// Package group holds the commands under "leat group": what consumer groups there are, how far each has come, and
-// moving or deleting their committed offsets.
+// Package group holds the commands under "leat group": what groups of consumers there are, share groups among them, how
+// far each has come, and moving or deleting their offsets.
 package group
 
 import (
@@ -18,7 +18,7 @@ import (
 
 // New makes the command tree.
 func New(env *command.Env) *cobra.Command {
-	return command.Parent("group", "List, describe, reset and delete consumer groups", "",
+	return command.Parent("group", "List, describe, reset and delete groups of consumers", "",
 		newList(env), newDescribe(env), newReset(env), newDelete(env))
 }
 
@@ -44,13 +44,13 @@ type topicPart struct {
 // described is a group as its coordinator tells it, of either protocol.
 type described struct {
 	name        string
-	kind        string // classic or consumer
+	kind        string // classic, consumer or share
 	state       string
 	protocol    string // the assignor
 	coordinator int32
 	members     []member
 	subscribed  map[string]bool
-	// epochs of a consumer group; nil for a classic one
+	// epochs of a consumer or share group; nil for a classic one
 	epoch, assignmentEpoch *int32
 }
 
@@ -71,9 +71,10 @@ func describe(ctx context.Context, client *command.Client, name string) (*descri
 	g := groups[name]
 	switch {
 	case errors.Is(g.Err, kerr.GroupIDNotFound), g.Err == nil && g.State == stateDead:
-		d, err := describeNewer(ctx, client, name)
-		if err != nil || d != nil {
-			return d, err
+		for _, ask := range []func(context.Context, *command.Client, string) (*described, error){describeNewer, describeShare} {
+			if d, err := ask(ctx, client, name); err != nil || d != nil {
+				return d, err
+			}
 		}
 		return nil, client.UnknownGroup(ctx, name)
 	case g.Err != nil:
@@ -152,14 +153,13 @@ func (m *member) assign(topic string, partitions []int32) {
 	}
 }
 
-// owner finds the member that a partition is assigned to.
-func (d *described) owner(tp topicPart) *member {
-	for i := range d.members {
-		if d.members[i].owns[tp] {
-			return &d.members[i]
-		}
+// offsets reads how far a group has come; of a share group also the lags, which its start offsets alone do not tell.
+func (d *described) offsets(ctx context.Context, client *command.Client) (kadm.OffsetResponses, map[topicPart]int64, error) {
+	if d.kind == kindShare {
+		return shareOffsets(ctx, client, d.name)
 	}
-	return nil
+	offsets, err := committed(ctx, client, d.name)
+	return offsets, nil, err
 }
 
 // committed reads the offsets that a group has committed.

@@ -73,7 +73,7 @@ func (r *resetter) moves(ctx context.Context, env *command.Env, chosen map[strin
 			return nil, r.client.Explain(fmt.Sprintf("read the offsets of partition %d of topic %q", tp.partition, tp.topic), err)
 		}
 		m := move{Topic: tp.topic, Partition: tp.partition}
-		if c, ok := r.committed.Lookup(tp.topic, tp.partition); ok && c.Err == nil {
+		if c, ok := r.committed.Lookup(tp.topic, tp.partition); ok && c.Err == nil && c.At >= 0 {
 			m.From = &c.At
 		}
 		m.To = r.target(tp, m.From, start.Offset, end.Offset, byTime, wanted)

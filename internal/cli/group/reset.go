@@ -126,10 +126,11 @@ func reset(ctx context.Context, env *command.Env, o resetOptions, name string) e
 	ctx, cancel := env.Deadline(ctx)
 	defer cancel()
 
-	if err := checkIdle(ctx, client, name, o, len(chosen) > 0); err != nil {
+	d, err := checkIdle(ctx, client, name, o, len(chosen) > 0)
+	if err != nil {
 		return err
 	}
-	offsets, err := committed(ctx, client, name)
+	offsets, _, err := d.offsets(ctx, client)
 	if err != nil {
 		return err
 	}
@@ -142,7 +143,7 @@ func reset(ctx context.Context, env *command.Env, o resetOptions, name string) e
 		return export(env, o.exported, moves)
 	}
 	if !o.dryRun {
-		if err := commit(ctx, client, name, moves); err != nil {
+		if err := d.commit(ctx, client, moves); err != nil {
 			return err
 		}
 	}
@@ -172,18 +173,18 @@ func reset(ctx context.Context, env *command.Env, o resetOptions, name string) e
 
 // checkIdle refuses a group with members, because they would go on committing their own offsets. A group that
 // does not exist yet may be given offsets for chosen topics.
-func checkIdle(ctx context.Context, client *command.Client, name string, o resetOptions, chosen bool) error {
+func checkIdle(ctx context.Context, client *command.Client, name string, o resetOptions, chosen bool) (*described, error) {
 	d, err := describe(ctx, client, name)
 	if errors.Is(err, kerr.GroupIDNotFound) && (chosen || o.imported != "") {
-		return nil
+		return &described{name: name, kind: "classic"}, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(d.members) == 0 || o.dryRun || o.exported != "" {
-		return nil
+		return d, nil
 	}
-	return fault.Failed("group %q is in use", name).
+	return nil, fault.Failed("group %q is in use", name).
 		WithDetail("it is %s with %s; they would overwrite the offsets", strings.ToLower(d.state), screen.Plural(len(d.members), "member")).
 		WithHint(`stop them first; "leat group describe %s --members" shows who they are`, name)
 }
@@ -205,7 +206,11 @@ func parseScope(topics []string) (map[string][]int32, error) {
 	return chosen, nil
 }
 
-func commit(ctx context.Context, client *command.Client, name string, moves []move) error {
+func (d *described) commit(ctx context.Context, client *command.Client, moves []move) error {
+	if d.kind == kindShare {
+		return commitShare(ctx, client, d.name, moves)
+	}
+	name := d.name
 	what := fmt.Sprintf("commit offsets of group %q", name)
 	offsets := kadm.Offsets{}
 	for _, m := range moves {
