@@ -73,6 +73,7 @@ func javaTools(ctx context.Context, e *env) error {
 	t := &tools{jvm: j, ctx: ctx}
 	t.topics()
 	t.configs()
+	t.quotas()
 	t.console()
 	t.groups()
 	t.offsets()
