@@ -218,29 +218,7 @@ var groupRules = map[kmsg.Key]rule{
 		return resp
 	})},
 
-	kmsg.ShareFetch: {"Read Group and Topic", checked(func(g *guard, q *kmsg.ShareFetchRequest, next func() *kmsg.ShareFetchResponse) *kmsg.ShareFetchResponse {
-		if !g.may(acl.Read, acl.Group, text(q.GroupID)) {
-			resp := kmsg.NewPtrShareFetchResponse()
-			resp.ErrorCode, resp.ErrorMessage = kerr.GroupAuthorizationFailed.Code, new(denialMessage(kerr.GroupAuthorizationFailed))
-			return resp
-		}
-		may := g.mayTopic(acl.Read)
-		left, denied := split(q.Topics, func(t *kmsg.ShareFetchRequestTopic) bool { return may("", t.TopicID) })
-		q.Topics = left
-		resp := next()
-		// What is left of a share session was asked for before: it is looked at again, as permissions may be gone.
-		for i := range resp.Topics {
-			if t := &resp.Topics[i]; !may("", t.TopicID) {
-				for j := range t.Partitions {
-					p := kmsg.NewShareFetchResponseTopicPartition()
-					p.Partition, p.ErrorCode = t.Partitions[j].Partition, kerr.TopicAuthorizationFailed.Code
-					t.Partitions[j] = p
-				}
-			}
-		}
-		addRefused(&resp.Topics, denied, kerr.TopicAuthorizationFailed)
-		return resp
-	})},
+	kmsg.ShareFetch: {needs: "Read Group and Topic"}, // asked for by its own path, as records go out of files
 	kmsg.ShareAcknowledge: {"Read Group and Topic", checked(func(g *guard, q *kmsg.ShareAcknowledgeRequest, next func() *kmsg.ShareAcknowledgeResponse) *kmsg.ShareAcknowledgeResponse {
 		if !g.may(acl.Read, acl.Group, text(q.GroupID)) {
 			resp := kmsg.NewPtrShareAcknowledgeResponse()

@@ -25,7 +25,7 @@ func TestEveryAPIHasARule(t *testing.T) {
 		if !ok {
 			t.Errorf("%s has no rule: say in authorize*.go what a client needs for it", a.key.Name())
 		}
-		own := a.key == kmsg.Produce || a.key == kmsg.Fetch || a.key == kmsg.CreateDelegationToken || a.key == kmsg.DescribeDelegationToken
+		own := a.key == kmsg.Produce || a.key == kmsg.Fetch || a.key == kmsg.ShareFetch || a.key == kmsg.CreateDelegationToken || a.key == kmsg.DescribeDelegationToken
 		if r.check == nil && r.needs != "" && !own {
 			t.Errorf("%s needs %s and nobody looks", a.key.Name(), r.needs)
 		}

@@ -16,6 +16,7 @@ import (
 	"leat.dev/internal/base/clock"
 	"leat.dev/internal/base/vfs"
 	"leat.dev/internal/broker/coordinator"
+	"leat.dev/internal/broker/delivery"
 	"leat.dev/internal/broker/replica"
 	"leat.dev/internal/broker/session"
 	"leat.dev/internal/broker/telemetry"
@@ -65,6 +66,7 @@ type Broker struct {
 	replicas *replica.Manager
 	groups   *coordinator.Groups
 	shares   *coordinator.Shares
+	delivery *delivery.Manager
 	transactions
 	security  *security
 	telemetry *telemetry.Manager
@@ -151,6 +153,7 @@ func (b *Broker) Close(ctx context.Context) error {
 		go func() { done <- b.server.Drain(ctx) }()
 		b.closeTransactions()
 		b.groups.Close()
+		b.closeDelivery()
 		b.closeShares()
 		b.replicas.WakeAll()
 		if err := <-done; err != nil {
@@ -183,6 +186,7 @@ func (b *Broker) closeStorage() error {
 	if b.groups != nil {
 		b.groups.Close()
 	}
+	b.closeDelivery()
 	b.closeShares()
 	if b.replicas != nil {
 		b.replicas.Close()

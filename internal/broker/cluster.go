@@ -122,6 +122,7 @@ func (b *Broker) openMetadata(ctx context.Context) error {
 	b.groups = coordinator.New(b.groupOptions())
 	b.startTransactions()
 	b.startShares()
+	b.startDelivery()
 	b.replicas = replica.NewManager(replica.Options{
 		Clock: b.clock, Logger: b.log, NodeID: b.nodeID, Dir: b.dir,
 		FlushOnCommit: b.cfg.String("log.flush") != "os",
@@ -210,6 +211,7 @@ func (b *Broker) imageChanged(prev, next *metadata.Image) {
 
 // roleChanged starts and stops the coordinators of the partitions they live in.
 func (b *Broker) roleChanged(p *replica.Partition, leading bool, epoch int32) {
+	b.deliveryRole(p, leading)
 	var shards interface {
 		Lead(partition, epoch int32, log coordinator.PartitionLog)
 		Resign(partition, epoch int32)

@@ -276,6 +276,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(descTelemetryAll, prometheus.CounterValue, float64(n), result)
 	}
 	c.collectTopics(gauge)
+	c.collectShares(gauge)
 	c.collectQuotas(out)
 }
 

@@ -93,6 +93,8 @@ func (b *Broker) Serve(ctx context.Context, c *transport.Call) error {
 		return b.finishProduce(ctx, c)
 	case kmsg.Fetch:
 		return b.serveFetch(ctx, c)
+	case kmsg.ShareFetch:
+		return b.serveShareFetch(ctx, c)
 	default:
 		return b.serveTyped(ctx, c)
 	}

@@ -26,6 +26,7 @@ func (b *Broker) shareGroupOptions(o *coordinator.Options) {
 		}
 		return b.shares
 	}
+	o.ShareMemberGone = b.shareMemberGone
 	o.LatestOffset = func(topic string, partition int32) (int64, *kerr.Error) {
 		p, err := b.replicas.Partition(topic, partition)
 		if err != nil {
