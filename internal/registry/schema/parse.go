@@ -8,6 +8,7 @@ import (
 
 	"leat.dev/internal/registry/schema/avro"
 	"leat.dev/internal/registry/schema/jsonschema"
+	"leat.dev/internal/registry/schema/protobuf"
 	"leat.dev/internal/registry/schema/source"
 	"leat.dev/internal/registry/schema/tree"
 )
@@ -88,6 +89,9 @@ func parseBody(src Source, opt Options) (body, error) {
 	case JSON:
 		s, err := jsonschema.Parse(src.Text, src.Dependencies, opt.ValidateFields)
 		return jsonBody{s}, err
+	case Protobuf:
+		s, err := protobuf.Parse(src.Text, src.Dependencies)
+		return protobufBody{s}, err
 	}
 	return nil, fmt.Errorf("%w %s", ErrUnknownType, src.Type)
 }
@@ -176,7 +180,7 @@ func (b avroBody) text(normalize bool) (string, error) {
 }
 
 func (b avroBody) format(name string) (string, error) {
-	if name == "resolved" {
+	if strings.EqualFold(name, "resolved") {
 		return b.s.Resolved(), nil
 	}
 	return "", nil
@@ -219,6 +223,42 @@ func (b jsonBody) equal(o body) bool {
 func (b jsonBody) readFaults(writer body, reader, written string, policy Policy) []string {
 	other, _ := writer.(jsonBody)
 	list := jsonschema.Compare(b.s, other.s, policy == Lenient)
+	out := make([]string, len(list))
+	for i, d := range list {
+		out[i] = d.Describe(reader, written)
+	}
+	return out
+}
+
+type protobufBody struct{ s *protobuf.Schema }
+
+func (b protobufBody) name() string { return b.s.Name() }
+
+func (b protobufBody) text(normalize bool) (string, error) {
+	if normalize {
+		return b.s.Normalized(), nil
+	}
+	return b.s.Text(), nil
+}
+
+func (b protobufBody) format(name string) (string, error) {
+	switch strings.ToLower(name) {
+	case "serialized":
+		return b.s.Serialized()
+	case "ignore_extensions":
+		return b.s.WithoutExtensions(), nil
+	}
+	return "", nil
+}
+
+func (b protobufBody) equal(o body) bool {
+	other, ok := o.(protobufBody)
+	return ok && b.s.Text() == other.s.Text()
+}
+
+func (b protobufBody) readFaults(writer body, reader, written string, _ Policy) []string {
+	other, _ := writer.(protobufBody)
+	list := protobuf.Compare(b.s, other.s)
 	out := make([]string, len(list))
 	for i, d := range list {
 		out[i] = d.Describe(reader, written)

@@ -4,13 +4,15 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+
+	"leat.dev/internal/registry/schema/tree"
 )
 
 func (c *comparison) objects(old, upd *node, path string) {
-	for _, name := range setOrder(old.keys, upd.keys) {
+	for _, name := range tree.JavaSetOrder(old.keys, upd.keys) {
 		c.attribute(old, upd, name, path+"/required/"+name)
 	}
-	for _, name := range setOrder(old.keys, upd.keys) {
+	for _, name := range tree.JavaSetOrder(old.keys, upd.keys) {
 		at := path + "/properties/" + name
 		from, to := old.properties[name], upd.properties[name]
 		switch {
@@ -106,7 +108,7 @@ func (c *comparison) added(to, old, upd *node, name, path string) {
 
 func (c *comparison) dependencies(old, upd *node, path string) {
 	path += "/dependencies/"
-	for _, name := range setOrder(keysOf(old.propertyDependencies, old), keysOf(upd.propertyDependencies, upd)) {
+	for _, name := range tree.JavaSetOrder(keysOf(old.propertyDependencies, old), keysOf(upd.propertyDependencies, upd)) {
 		from, had := old.propertyDependencies[name]
 		to, has := upd.propertyDependencies[name]
 		switch grown, shrunk := !within(to, from), !within(from, to); {
@@ -122,7 +124,7 @@ func (c *comparison) dependencies(old, upd *node, path string) {
 			c.add("DEPENDENCY_ARRAY_NARROWED", path+name)
 		}
 	}
-	for _, name := range setOrder(keysOf(old.schemaDependencies, old), keysOf(upd.schemaDependencies, upd)) {
+	for _, name := range tree.JavaSetOrder(keysOf(old.schemaDependencies, old), keysOf(upd.schemaDependencies, upd)) {
 		from, to := old.schemaDependencies[name], upd.schemaDependencies[name]
 		switch {
 		case from == nil:
