@@ -112,6 +112,7 @@ var clusterRules = map[kmsg.Key]rule{
 		resp := kmsg.NewPtrAlterClientQuotasResponse()
 		for i := range q.Entries {
 			addRefused(&resp.Entries, q.Entries[i:i+1], kerr.ClusterAuthorizationFailed)
+			resp.Entries[i].Entity = nil
 			for _, p := range q.Entries[i].Entity {
 				part := kmsg.NewAlterClientQuotasResponseEntryEntity()
 				part.Type, part.Name = p.Type, p.Name

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -183,7 +184,7 @@ func TestRequestQuota(t *testing.T) {
 	h := startBroker(t)
 	h.createTopic("t", 1)
 	c := h.dial()
-	c.alterQuotas(quotaChange(quotaParts{part("client-id", "busy")}, "request_percentage", 0.0001))
+	c.alterQuotas(quotaChange(quotaParts{part("client-id", "busy")}, "request_percentage", 1e-9))
 	for _, req := range []kmsg.Request{
 		kmsg.NewPtrMetadataRequest(), kmsg.NewPtrHeartbeatRequest(), produceRequest("t", 0, -1, records("x")),
 		kmsg.NewPtrApiVersionsRequest(), fetchOf("t", [16]byte{}, 0, 0),
@@ -279,5 +280,65 @@ func TestQuotaRates(t *testing.T) {
 	t.Logf("%.0f bytes/s in %v", got, took)
 	if got > 1.2*rate || got < 0.6*rate {
 		t.Errorf("%.0f bytes/s with a quota of %.0f", got, rate)
+	}
+}
+
+// TestQuotaMetrics: what the guide says stands under /metrics.
+func TestQuotaMetrics(t *testing.T) {
+	h := startBroker(t)
+	h.dial().alterQuotas(quotaChange(quotaParts{part("client-id", "busy")}, "request_percentage", 1e-9))
+	c := h.dial()
+	c.id = "busy"
+	ask[*kmsg.MetadataResponse](c, kmsg.NewPtrMetadataRequest(), 9)
+	registry := prometheus.NewRegistry()
+	if err := registry.Register(&collector{h.Broker}); err != nil {
+		t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			name := f.GetName()
+			for _, l := range m.GetLabel() {
+				name += " " + l.GetValue()
+			}
+			seen[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	for _, name := range []string{"leat_throttled_total request", "leat_throttled_seconds_total request", "leat_quota_entities request", "leat_connections_muted_total"} {
+		if seen[name] <= 0 {
+			t.Errorf("%s is %v", name, seen[name])
+		}
+	}
+	for _, name := range []string{"leat_throttled_total produce", "leat_throttled_total controller_mutation", "leat_connections_throttled_total rate", "leat_connections_throttled_total ip"} {
+		if v, ok := seen[name]; !ok || v != 0 {
+			t.Errorf("%s is %v, %v", name, v, ok)
+		}
+	}
+}
+
+// TestQuotasAreForAdministrators: who may not change quotas is told so for each entity.
+func TestQuotasAreForAdministrators(t *testing.T) {
+	h, w := guardedBroker(t)
+	w.set(func(string) bool { return true })
+	c := h.dial()
+	req := kmsg.NewPtrAlterClientQuotasRequest()
+	req.Entries = append(req.Entries, quotaChange(quotaParts{part("user", "a"), part("client-id")}, "producer_byte_rate", 1.0), quotaChange(quotaParts{part("ip", "10.0.0.1")}))
+	r := ask[*kmsg.AlterClientQuotasResponse](c, req, 1)
+	if len(r.Entries) != 2 || r.Entries[0].ErrorCode != kerr.ClusterAuthorizationFailed.Code || r.Entries[1].ErrorCode != r.Entries[0].ErrorCode {
+		t.Fatalf("%+v", r)
+	}
+	if e := r.Entries[0].Entity; len(e) != 2 || e[0].Type != "user" || *e[0].Name != "a" || e[1].Type != "client-id" || e[1].Name != nil {
+		t.Fatalf("%+v", e)
+	}
+	d := ask[*kmsg.DescribeClientQuotasResponse](c, kmsg.NewPtrDescribeClientQuotasRequest(), 1)
+	if d.ErrorCode != kerr.ClusterAuthorizationFailed.Code || d.Entries != nil {
+		t.Fatalf("%+v", d)
+	}
+	if want := "[AlterConfigs Cluster kafka-cluster DescribeConfigs Cluster kafka-cluster]"; fmt.Sprint(w.asked) != want {
+		t.Fatalf("asked %v", w.asked)
 	}
 }
