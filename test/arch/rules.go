@@ -151,6 +151,10 @@ var rooms = []room{
 		why: "Apache Kafka's tools on our files and the other way round: the log alone, no broker.",
 	},
 	{
+		path: "test/differ", imports: []string{wire, launch, "test/shell"}, modules: []string{modFranz, modKmsg},
+		why: "both brokers are asked over the protocol; the wire's batches are only what is sent.",
+	},
+	{
 		path: "test/chaos", imports: []string{launch}, modules: []string{modFranz, modKmsg, modKadm, modPorcupine, modXSys},
 		why: "a killed process is a child process: chaos uses the binary and the protocol only.",
 	},

@@ -68,6 +68,11 @@ func (b *Broker) prepareKafka(ctx context.Context) error {
 		"share.coordinator.state.topic.replication.factor": "1",
 		"share.coordinator.state.topic.min.isr":            "1",
 	}
+	for _, name := range b.spec.Listeners {
+		props["listeners"] += "," + name + "://" + b.AddrOf(name)
+		props["advertised.listeners"] += "," + name + "://" + b.AddrOf(name)
+		props["listener.security.protocol.map"] += "," + name + ":" + name
+	}
 	maps.Copy(props, b.spec.Props)
 	delete(props, "log.flush") // ours only; flush.messages is Kafka's way
 	var text strings.Builder

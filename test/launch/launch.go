@@ -38,7 +38,7 @@ type Spec struct {
 	Props  map[string]string // the broker's settings, by Kafka's names
 	HeapMB int               // Apache Kafka's heap; default 1024, as its own scripts
 	Env    []string          // added to the child's environment
-	// Listeners are the names of more listeners of our program, each on a port of its own: "SASL_SSL".
+	// Listeners are the names of more listeners, each on a port of its own: "SASL_SSL".
 	Listeners []string
 }
 
