@@ -79,6 +79,7 @@ func javaTools(ctx context.Context, e *env) error {
 	t.offsets()
 	t.performance()
 	t.others()
+	t.admin()
 	t.dump()
 	return nil
 }
