@@ -19,6 +19,7 @@ type miniature struct {
 	subjects map[string][]*stored
 	levels   map[string]schema.Level
 	ids      map[[16]byte]int
+	types    map[[16]byte]schema.Type
 	last     int
 }
 
@@ -28,33 +29,47 @@ type stored struct {
 }
 
 func newMiniature() *miniature {
-	return &miniature{subjects: map[string][]*stored{}, levels: map[string]schema.Level{}, ids: map[[16]byte]int{}}
+	return &miniature{subjects: map[string][]*stored{}, levels: map[string]schema.Level{}, ids: map[[16]byte]int{}, types: map[[16]byte]schema.Type{}}
 }
 
 var (
-	registerPath = regexp.MustCompile(`^/subjects/([^/]+)/versions$`)
-	lookupPath   = regexp.MustCompile(`^/subjects/([^/]+)$`)
-	versionPath  = regexp.MustCompile(`^/subjects/([^/]+)/versions/([0-9]+|latest)(/schema)?$`)
+	registerPath = regexp.MustCompile(`^/subjects/(\w[\w.-]*)/versions$`)
+	lookupPath   = regexp.MustCompile(`^/subjects/(\w[\w.-]*)$`)
+	versionPath  = regexp.MustCompile(`^/subjects/(\w[\w.-]*)/versions/([1-9][0-9]{0,8}|latest)(/schema)?$`)
 	idPath       = regexp.MustCompile(`^/schemas/ids/(\$id\d+|\d+)/schema$`)
-	checkPath    = regexp.MustCompile(`^/compatibility/subjects/([^/]+)/versions(?:/([0-9]+|latest))?$`)
-	configPath   = regexp.MustCompile(`^/config/([^/]+)$`)
+	checkPath    = regexp.MustCompile(`^/compatibility/subjects/(\w[\w.-]*)/versions(?:/([1-9][0-9]{0,8}|latest))?$`)
+	configPath   = regexp.MustCompile(`^/config/(\w[\w.-]*)$`)
 	knownQuery   = map[string]bool{"normalize": true, "verbose": true, "format": true}
 )
 
-// served says whether the miniature has the request; others need the whole registry.
-func served(q recordedRequest) bool {
+// what the miniature can do with a request.
+type service int
+
+const (
+	answered service = iota
+	reads            // needs the whole registry, and changes nothing: the step can be left out
+	changes          // needs the whole registry, and what follows depends on it
+)
+
+func served(q recordedRequest) service {
 	path, query, _ := strings.Cut(q.Path, "?")
 	values, err := url.ParseQuery(query)
-	if err != nil {
-		return false
+	if err != nil || strings.Contains(path, "%") || strings.Contains(path, ":") || strings.Contains(path, "__") {
+		return changes
 	}
-	for key := range values {
-		if !knownQuery[key] {
-			return false
+	other := changes
+	if q.Method == "GET" || q.Method == "POST" && !registerPath.MatchString(path) {
+		other = reads
+	}
+	for name, value := range q.Headers {
+		if name != "Content-Type" || value != "application/vnd.schemaregistry.v1+json" {
+			return other
 		}
 	}
-	if strings.Contains(path, "%") || strings.Contains(path, ":") {
-		return false
+	for key := range values {
+		if !knownQuery[key] || key == "format" && q.Method == "POST" {
+			return other
+		}
 	}
 	switch q.Method {
 	case "POST":
@@ -64,19 +79,27 @@ func served(q recordedRequest) bool {
 			ID         *int
 			Version    *int
 			References []schema.Reference
+			Metadata   json.RawMessage
 			RuleSet    json.RawMessage
 		}
-		if q.Raw != nil || json.Unmarshal(q.Body, &body) != nil || body.Schema == nil || *body.Schema == "" || body.ID != nil || body.Version != nil || body.RuleSet != nil {
-			return false
+		if q.Raw != nil || json.Unmarshal(q.Body, &body) != nil || body.Schema == nil || *body.Schema == "" ||
+			body.ID != nil || body.Version != nil || body.RuleSet != nil || body.Metadata != nil {
+			return other
 		}
-		return registerPath.MatchString(path) || lookupPath.MatchString(path) || checkPath.MatchString(path)
+		if registerPath.MatchString(path) || lookupPath.MatchString(path) || checkPath.MatchString(path) {
+			return answered
+		}
 	case "GET":
-		return versionPath.MatchString(path) || idPath.MatchString(path) && values.Get("format") != ""
+		if versionPath.MatchString(path) || idPath.MatchString(path) && values.Get("format") != "" {
+			return answered
+		}
 	case "PUT":
 		var body map[string]any
-		return configPath.MatchString(path) && json.Unmarshal(q.Body, &body) == nil && len(body) == 1 && body["compatibility"] != nil
+		if configPath.MatchString(path) && json.Unmarshal(q.Body, &body) == nil && len(body) == 1 && body["compatibility"] != nil {
+			return answered
+		}
 	}
-	return false
+	return other
 }
 
 type requestBody struct {
@@ -94,7 +117,7 @@ type entity struct {
 	SchemaType schema.Type        `json:"schemaType"`
 	References []schema.Reference `json:"references,omitempty"`
 	Metadata   *schema.Metadata   `json:"metadata,omitempty"`
-	Schema     string             `json:"schema"`
+	Schema     string             `json:"schema,omitempty"`
 	TS         int                `json:"ts,omitempty"`
 	Deleted    *bool              `json:"deleted,omitempty"`
 }
@@ -189,7 +212,16 @@ func (m *miniature) parse(req requestBody, isNew, normalize bool) (*schema.Schem
 		return nil, src, err
 	}
 	s, err := schema.Parse(src, schema.Options{New: isNew, Normalize: normalize})
-	return s, src, err
+	if err != nil {
+		return nil, src, err
+	}
+	references := slices.Clone(s.References())
+	for i, r := range references {
+		if r.Version == -1 {
+			references[i].Version = len(m.subjects[r.Subject])
+		}
+	}
+	return s.With(s.Metadata(), s.Rules(), references), src, nil
 }
 
 func (m *miniature) register(subject string, req requestBody, query url.Values) (int, string) {
@@ -203,11 +235,14 @@ func (m *miniature) register(subject string, req requestBody, query url.Values) 
 	if messages := schema.Check(s, m.previous(subject, ""), schema.CheckOptions{Level: m.level(subject)}); len(messages) > 0 {
 		return refuse(409, `Schema being registered is incompatible with an earlier schema for subject "%s", details: [%s]`, subject, strings.Join(messages, ", "))
 	}
+	if t, known := m.types[s.Hash()]; known && t != s.Type() {
+		return refuse(42205, "Overwrite new schema with id %d in context  is not permitted.", m.ids[s.Hash()])
+	}
 	st := &stored{version: len(m.subjects[subject]) + 1, s: s}
 	if st.id = m.ids[s.Hash()]; st.id == 0 {
 		m.last++
 		st.id = m.last
-		m.ids[s.Hash()] = st.id
+		m.ids[s.Hash()], m.types[s.Hash()] = st.id, s.Type()
 	}
 	m.subjects[subject] = append(m.subjects[subject], st)
 	return answer(200, st.entity(""))

@@ -19,7 +19,9 @@ const recordings = "/work/shared/conformance/registry"
 
 // deliberate lists the recorded steps that we answer otherwise, and why. A key is a case id, or case id and
 // step as "avro-compat-001/3"; an entry that no longer differs fails the test.
-var deliberate = map[string]string{}
+var deliberate = map[string]string{
+	"proto-canonical-045": "upstream prints the default of a bytes field without quotes and then cannot read its own text; ours quotes it",
+}
 
 type recordedCase struct {
 	ID    string
@@ -40,10 +42,11 @@ type recordedCase struct {
 }
 
 type recordedRequest struct {
-	Method string
-	Path   string
-	Body   json.RawMessage
-	Raw    *string
+	Method  string
+	Path    string
+	Headers map[string]string
+	Body    json.RawMessage
+	Raw     *string
 }
 
 // TestRecordedSessions replays every recorded request that the part of the registry without I/O can answer,
@@ -63,8 +66,8 @@ func TestRecordedSessions(t *testing.T) {
 				if only != "" && !strings.Contains(c.ID, only) {
 					continue
 				}
-				if !answerable(c) {
-					foreign++
+				if slices.ContainsFunc(c.Setup, func(q recordedRequest) bool { return served(q) != answered }) {
+					foreign += len(c.Steps)
 					continue
 				}
 				cases++
@@ -77,6 +80,15 @@ func TestRecordedSessions(t *testing.T) {
 					reg.serve(q.Method, b.fill(q.Path), b.fill(string(q.Body)))
 				}
 				for i, s := range c.Steps {
+					kind := served(s.Request)
+					if kind == changes {
+						foreign += len(c.Steps) - i
+						break
+					}
+					if kind == reads || s.Response != nil && s.Response.Compare != "" {
+						foreign++
+						continue
+					}
 					status, body := reg.serve(s.Request.Method, b.fill(s.Request.Path), b.fill(requestText(s.Request)))
 					if s.Response == nil {
 						continue
@@ -106,7 +118,7 @@ func TestRecordedSessions(t *testing.T) {
 						cut(requestText(s.Request)), s.Response.Status, cut(want), status, cut(body))
 				}
 			}
-			t.Logf("%s: %d cases, %d steps equal, %d deliberately different, %d upstream faults passed over; %d cases need the whole registry",
+			t.Logf("%s: %d cases, %d steps equal, %d deliberately different, %d upstream faults passed over; %d steps need the whole registry",
 				area, cases, passed, differing, faults, foreign)
 		})
 	}
@@ -150,21 +162,6 @@ func readCases(t *testing.T, file string) []recordedCase {
 		out = append(out, c)
 	}
 	return out
-}
-
-// answerable says whether the miniature serves every request of a case.
-func answerable(c recordedCase) bool {
-	for _, q := range c.Setup {
-		if !served(q) {
-			return false
-		}
-	}
-	for _, s := range c.Steps {
-		if !served(s.Request) || s.Response != nil && s.Response.Compare != "" {
-			return false
-		}
-	}
-	return true
 }
 
 // bindings hold the values of placeholders: $id1, $guid1, ... are bound where they are first seen.

@@ -154,7 +154,11 @@ func (d *describer) field(f *field, scope string, owner *descriptorpb.Descriptor
 		d.setType(out, f.typ, scope)
 	}
 	if f.defaultValue != nil {
-		out.DefaultValue = proto.String(f.defaultValue.text)
+		text := f.defaultValue.text
+		if f.typ == "bytes" {
+			text = escapeBytes(text)
+		}
+		out.DefaultValue = proto.String(strings.ToValidUTF8(text, "\uFFFD"))
 	}
 	out.JsonName = f.jsonName
 	if !setOptions(out.Options, f.options) {

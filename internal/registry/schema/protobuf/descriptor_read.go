@@ -171,11 +171,23 @@ func (r *reader) field(d *descriptorpb.FieldDescriptorProto) *field {
 	}
 	if d.DefaultValue != nil {
 		f.defaultValue = &value{kind: defaultKind(d.GetType()), text: d.GetDefaultValue()}
+		if d.GetType() == descriptorpb.FieldDescriptorProto_TYPE_BYTES {
+			f.defaultValue.text = unescape(d.GetDefaultValue())
+		}
 	}
 	if d.JsonName != nil && d.GetJsonName() != jsonName(d.GetName()) {
 		f.jsonName = d.JsonName
 	}
 	return f
+}
+
+// unescape reads the C escapes of a bytes default; a text that has bad ones stays as it is.
+func unescape(text string) string {
+	f, err := parse(`option x = "` + text + `";`)
+	if err != nil || len(f.options) != 1 {
+		return text
+	}
+	return f.options[0].value.text
 }
 
 func defaultKind(t descriptorpb.FieldDescriptorProto_Type) valueKind {

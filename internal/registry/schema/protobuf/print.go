@@ -114,7 +114,11 @@ func (f *field) text() string {
 	}
 	options := f.options
 	if f.defaultValue != nil {
-		options = append(options[:len(options):len(options)], option{name: "default", value: *f.defaultValue})
+		v := *f.defaultValue
+		if v.kind == kindString && f.typ == "bytes" {
+			v = value{kind: kindEnum, text: `"` + escapeBytes(v.text) + `"`}
+		}
+		options = append(options[:len(options):len(options)], option{name: "default", value: v})
 	}
 	if f.jsonName != nil {
 		options = append(options[:len(options):len(options)], option{name: "json_name", value: value{kind: kindString, text: *f.jsonName}})
@@ -282,6 +286,19 @@ func escape(s string) string {
 			b.WriteByte(`abfnrtv\"'`[i])
 		} else {
 			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// escapeBytes is escape for the default of a bytes field: characters that stand for single bytes are octal.
+func escapeBytes(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r < 0x20 && !strings.ContainsRune("\a\b\f\n\r\t\v", r) || r >= 0x7F && r <= 0xFF {
+			fmt.Fprintf(&b, "\\%03o", r)
+		} else {
+			b.WriteString(escape(string(r)))
 		}
 	}
 	return b.String()
