@@ -34,6 +34,7 @@ func TestDecodedSizeIsBounded(t *testing.T) {
 		for range n {
 			body = append(body, c.elem...)
 		}
+		body = append(body, 1, 1) // empty, where null is not allowed
 		body = append(body, make([]byte, 64)...)
 		if err := Precheck(int16(c.key), c.version, body); err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -90,9 +90,15 @@ func (w *walker) layout(l *layout) {
 		case 's':
 			w.String()
 		case 'b':
-			w.Bytes()
+			if w.Bytes() == nil {
+				w.Bad = true
+			}
 		case '[':
-			for range w.ArrayLen(f.elem.minBytes) {
+			n := w.ArrayLen(f.elem.minBytes)
+			if n < 0 && !f.null {
+				w.Bad = true
+			}
+			for range n {
 				if w.elementsLeft--; w.elementsLeft < 0 {
 					w.Bad = true
 				}

@@ -11,9 +11,10 @@ import (
 //
 //	1 2 4 8 u   that many bytes; u is sixteen
 //	s           string, nullable or not
-//	b           bytes, nullable or not
+//	b           bytes
 //	*4 *s       array of plain values
 //	[4 s]       array of structures
+//	~*4 ~[4 s]  array that may be null; a null where none may be is malformed, as in Kafka
 //	?{4 s}      structure that may be null
 //	#1{4 s}     structure in tagged field 1 of the structure it stands in
 //
@@ -33,6 +34,7 @@ type fieldLayout struct {
 	kind byte // '1': size bytes; 's', 'b'; '[': array of elem; '?': nullable elem
 	size int
 	elem *layout
+	null bool // an array that may be null
 }
 
 type taggedLayout struct {
@@ -123,6 +125,10 @@ func (p *shapeParser) field(c byte) (f fieldLayout, minBytes int) {
 		return fieldLayout{kind: '[', elem: &layout{fields: []fieldLayout{elem}, minBytes: least}}, long
 	case '[':
 		return fieldLayout{kind: '[', elem: p.structure(']')}, long
+	case '~':
+		f, minBytes = p.field(p.next())
+		f.null = true
+		return f, minBytes
 	case '?':
 		p.open()
 		return fieldLayout{kind: '?', elem: p.structure('}')}, 1
