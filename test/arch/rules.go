@@ -58,12 +58,13 @@ const (
 	modPKCS12      = "software.sslmate.com/src/go-pkcs12"
 	modKerberos    = "github.com/jcmturner/gokrb5/v8"
 	modKerberosASN = "github.com/jcmturner/gofork"
+	modAvro        = "github.com/twmb/avro"
 	modRapid       = "pgregory.net/rapid"
 	modPorcupine   = "github.com/anishathalye/porcupine"
 )
 
 // testModules may be imported by any _test.go file.
-var testModules = []string{modRapid, modPorcupine}
+var testModules = []string{modRapid, modPorcupine, modAvro}
 
 var rooms = []room{
 	{
