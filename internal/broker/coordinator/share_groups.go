@@ -27,6 +27,17 @@ func (g *Groups) send(_ int32, message any, tell func(group.Event)) {
 		if g.o.ShareMemberGone != nil {
 			g.o.ShareMemberGone(m.Group, m.MemberID)
 		}
+	case group.DeleteShareState:
+		g.asking.Go(func() {
+			ctx, cancel := context.WithTimeout(g.life, shareStateTimeout)
+			defer cancel()
+			for _, r := range g.persister().Delete(ctx, m.Group, m.Partitions) {
+				if r.Err != nil {
+					g.o.Logger.Warn("the state of a share-partition that nobody wants could not be deleted",
+						"group", m.Group, "topic_id", r.TopicID, "partition", r.Partition, "err", r.Err)
+				}
+			}
+		})
 	case group.InitializeShareState:
 		g.asking.Go(func() {
 			ctx, cancel := context.WithTimeout(g.life, shareStateTimeout)

@@ -27,6 +27,8 @@ func FuzzDecodeKey(f *testing.F) {
 			again = encodeGroupKey(k.Group)
 		case ConsumerKey:
 			again = encodeConsumerKey(k)
+		case ShareKey:
+			again = encodeShareKey(k)
 		case StreamsKey:
 			again = encodeStreamsKey(k)
 		default:

@@ -124,6 +124,9 @@ func (w *world) sent(messages []any) {
 		switch m := m.(type) {
 		case ShareMemberGone:
 			w.printf("send gone %s %s\n", m.Group, m.MemberID)
+		case DeleteShareState:
+			w.printf("send delete %s %d partitions\n", m.Group, len(m.Partitions))
+			w.persister.delete(m.Group, m.Partitions)
 		case InitializeShareState:
 			ps := assign.Partitions{}
 			for _, p := range m.Partitions {

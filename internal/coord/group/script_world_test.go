@@ -118,6 +118,11 @@ func (w *world) do(c command) string {
 		var ev ClusterChanged
 		w.cluster, ev = w.cluster.change(c.Arg(0), int32(c.Int("partitions", 0)))
 		w.step(ev)
+	case "topic-gone": // the topic as it is now
+		w.step(TopicsDeleted{Topics: []Topic{{Name: c.Arg(0), ID: w.cluster.topics[c.Arg(0)].ID}}})
+		var ev ClusterChanged
+		w.cluster, ev = w.cluster.change(c.Arg(0), 0)
+		w.step(ev)
 	case "share-initialized": // share-initialized g t:0+1, late
 		ps := assign.Partitions{}
 		for name, p := range parsePartitions(c.Arg(1)) {

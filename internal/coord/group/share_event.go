@@ -91,6 +91,12 @@ type (
 		Group      string
 		Partitions []share.InitializePartition
 	}
+	// DeleteShareState has state deleted that the group does not want any more. There
+	// is no answer: what cannot be deleted is left lying.
+	DeleteShareState struct {
+		Group      string
+		Partitions []share.TopicPartition
+	}
 	// ShareMemberGone tells that a member has left or was fenced: what it holds
 	// is free.
 	ShareMemberGone struct{ Group, MemberID string }

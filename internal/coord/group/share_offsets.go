@@ -104,12 +104,13 @@ func (s *Shard) deleteShareOffsets(ev DeleteShareOffsets) {
 		switch {
 		case !known:
 			message = unknownTopicMessage
+		case again: // an earlier attempt has left what nobody knows
+			deleting.Topics[info.ID], _ = s.wholeTopic(info.ID)
+			delete(v.Initialized, info.ID)
 		case has:
 			deleting.Topics[info.ID] = initialized
 			delete(v.Initialized, info.ID)
 			v.Deleting[info.ID] = name
-		case again:
-			deleting.Topics[info.ID], _ = s.wholeTopic(info.ID)
 		default:
 			message = "There is no offset information to delete."
 		}

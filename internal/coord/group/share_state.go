@@ -1,6 +1,7 @@
 package group
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 
@@ -58,18 +59,25 @@ func (s *Shard) initializeShare(g *shareGroup) *refusal {
 	return nil
 }
 
-// putInitializing writes down for which partitions the share coordinator is asked. What
-// was to be deleted is not any more.
+// putInitializing writes down for which partitions the share coordinator is asked. A
+// topic that was to be deleted is not any more, unless some of its partitions may have
+// state that nobody would know of then.
 func (s *Shard) putInitializing(g *shareGroup, topics map[assign.TopicID]ShareTopic) *refusal {
 	v := g.state.copy()
 	for id, t := range topics {
 		v.Initializing[id] = ShareTopic{t.Name, union(v.Initializing[id].Partitions, t.Partitions)}
-		delete(v.Deleting, id)
+		known := union(v.Initializing[id].Partitions, v.Initialized[id].Partitions)
+		if whole, ok := s.wholeTopic(id); !ok || len(without(whole.Partitions, known)) == 0 {
+			delete(v.Deleting, id)
+		}
 	}
-	if n := len(EncodeShareState(v)) + len(g.id); n > s.settings.MaxRecordBytes {
+	b := EncodeShareState(v)
+	if len(b)+len(g.id) > s.settings.MaxRecordBytes {
 		return refuse(kerr.UnknownServerError, "The partitions of share group %s do not fit a record.", g.id)
 	}
-	s.putShareState(g, v)
+	if !bytes.Equal(b, EncodeShareState(g.state)) { // else it is asked again
+		s.putShareState(g, v)
+	}
 	for id := range topics {
 		g.asked[id] = s.now.UnixMilli()
 	}
@@ -77,36 +85,55 @@ func (s *Shard) putInitializing(g *shareGroup, topics map[assign.TopicID]ShareTo
 }
 
 // shareInitialized takes over what came of it. Partitions that have got their state may
-// be assigned from now on; for the others the next heartbeat asks again. Topics that
-// are gone meanwhile are forgotten.
+// be assigned from now on. For the others the next heartbeat asks again; they stay among
+// those that have been asked for, since a failure does not say that nothing was done.
+// Topics that are gone meanwhile are forgotten. An answer that comes when nobody waits for it any
+// more, since the group or its offsets were deleted, has its state deleted again.
 func (s *Shard) shareInitialized(ev ShareInitialized) {
 	if ev.ID != 0 {
 		defer s.reply(ev.ID, nil)
 	}
 	g := s.share(ev.Group)
 	if g == nil {
+		s.deleteStray(ev.Group, ev.Done, noShareState())
 		return
 	}
-	v := g.state.copy()
-	for _, result := range []assign.Partitions{ev.Done, ev.Failed} {
-		for id, ps := range result {
-			t, ok := v.Initializing[id]
-			if !ok {
-				continue
-			}
-			if t.Partitions = without(t.Partitions, ps); len(t.Partitions) == 0 {
-				delete(v.Initializing, id)
-			} else {
-				v.Initializing[id] = t
-			}
-		}
+	s.deleteStray(ev.Group, ev.Done, g.state)
+	for id := range ev.Failed {
+		delete(g.asked, id)
 	}
+	v, changed := g.state.copy(), false
 	for id, ps := range ev.Done {
+		t := v.Initializing[id]
+		if ps = intersection(ps, t.Partitions); len(ps) == 0 {
+			continue
+		}
+		changed = true
+		if t.Partitions = without(t.Partitions, ps); len(t.Partitions) == 0 {
+			delete(v.Initializing, id)
+		} else {
+			v.Initializing[id] = t
+		}
 		if name, ok := s.cluster.TopicName(id); ok {
 			v.Initialized[id] = ShareTopic{name, union(v.Initialized[id].Partitions, ps)}
 		}
 	}
-	s.putShareState(g, v)
+	if changed {
+		s.putShareState(g, v)
+	}
+}
+
+// deleteStray has state deleted that a group does not know of.
+func (s *Shard) deleteStray(groupID string, done assign.Partitions, known ShareStateValue) {
+	stray := map[assign.TopicID]ShareTopic{}
+	for id, ps := range done {
+		if ps = without(ps, union(known.Initializing[id].Partitions, known.Initialized[id].Partitions)); len(ps) > 0 {
+			stray[id] = ShareTopic{Partitions: ps}
+		}
+	}
+	if len(stray) > 0 {
+		s.fx.Sends = append(s.fx.Sends, DeleteShareState{groupID, sharePartitions(stray)})
+	}
 }
 
 // shareTopicsDeleted forgets topics that are gone. Their state goes by itself.
@@ -197,6 +224,9 @@ func sharePartitions(topics map[assign.TopicID]ShareTopic) []share.TopicPartitio
 
 // union of sorted sets.
 func union(a, b []int32) []int32 { return sortedSetOf(slices.Concat(a, b)) }
+
+// intersection of sorted sets.
+func intersection(a, b []int32) []int32 { return without(a, without(a, b)) }
 
 // without takes sorted partitions away.
 func without(a, b []int32) []int32 {
