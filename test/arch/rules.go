@@ -46,6 +46,7 @@ const (
 	modLZ4         = "github.com/pierrec/lz4/v4"
 	modRaft        = "go.etcd.io/raft/v3"
 	modProto       = "google.golang.org/protobuf"
+	modProtobuild  = "github.com/bufbuild/protocompile"
 	modCobra       = "github.com/spf13/cobra"
 	modPflag       = "github.com/spf13/pflag"
 	modPrometheus  = "github.com/prometheus"
@@ -96,7 +97,7 @@ var rooms = []room{
 		why: "typed values know nothing of bytes on a wire, of SQL's syntax or of Kafka: everything that moves data stands on them.",
 	},
 	{
-		path: format, imports: []string{base, rowRoom, registry}, modules: []string{modProto},
+		path: format, imports: []string{base, rowRoom, registry}, modules: []string{modProto, modProtobuild},
 		why: "a format turns rows into bytes and back. It asks the schema registry as a client and knows no topic, no consumer, no query.",
 	},
 	{
