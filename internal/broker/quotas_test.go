@@ -342,3 +342,38 @@ func TestQuotasAreForAdministrators(t *testing.T) {
 		t.Fatalf("asked %v", w.asked)
 	}
 }
+
+// TestAddressQuota: the rate of an address holds at once, also after a restart, and can be taken back.
+func TestAddressQuota(t *testing.T) {
+	h := startBroker(t, "quota.window.num", "2")
+	admin := h.dial()
+	admin.alterQuotas(quotaChange(quotaParts{part("ip", "127.0.0.1")}, "connection_creation_rate", 1.0))
+	turnedAway := func() (n int) {
+		for range 6 {
+			c := h.dial()
+			c.send(kmsg.NewPtrHeartbeatRequest(), 4)
+			if _, err := c.tryReceive(kmsg.NewPtrHeartbeatRequest()); err != nil {
+				n++
+			}
+		}
+		return n
+	}
+	if n := turnedAway(); n == 0 || n == 6 {
+		t.Fatalf("%d of 6 were turned away", n)
+	}
+	h.restart()
+	if n := turnedAway(); n == 0 || n == 6 {
+		t.Fatalf("%d of 6 were turned away after a restart", n)
+	}
+	waitFor(t, func() bool {
+		c := h.dial()
+		req := kmsg.NewPtrAlterClientQuotasRequest()
+		req.Entries = append(req.Entries, quotaChange(quotaParts{part("ip", "127.0.0.1")}, "connection_creation_rate", removed))
+		c.send(req, 1)
+		_, err := c.tryReceive(req)
+		return err == nil
+	})
+	if n := turnedAway(); n != 0 {
+		t.Fatalf("%d were turned away without a quota", n)
+	}
+}

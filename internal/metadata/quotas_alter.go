@@ -132,7 +132,7 @@ func checkQuotas(e QuotaEntity, ops []kmsg.AlterClientQuotasRequestEntryOp) *ref
 	ip := e.Part(QuotaIP)
 	if ip != nil {
 		if len(e) > 1 {
-			return invalid("Invalid quota entity combination, IP entity shouldnot be combined with User or ClientId")
+			return invalid("Invalid quota entity combination, IP entity shouldnot be combined with User or ClientId") //nolint:misspell // as in Kafka
 		}
 		if ip.Name != nil {
 			// Kafka also takes names of hosts and looks them up, each broker for itself.

@@ -20,10 +20,8 @@ func TestParseEntity(t *testing.T) {
 		{[]string{"user", "producer_byte_rate=1"}, `"user" needs a name`},
 	} {
 		e, rest, err := parseEntity(c.args)
-		got := fmt.Sprint(e, rest)
-		if err == nil {
-			got = fmt.Sprintf("%v %v", e.String(), rest)
-		} else {
+		got := fmt.Sprintf("%v %v", e, rest)
+		if err != nil {
 			got = err.Error()
 		}
 		if got != c.want {
