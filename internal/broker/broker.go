@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"leat.dev/internal/base/clock"
+	"leat.dev/internal/base/loglevel"
 	"leat.dev/internal/base/vfs"
 	"leat.dev/internal/broker/coordinator"
 	"leat.dev/internal/broker/delivery"
@@ -43,6 +44,9 @@ type Options struct {
 	FS     vfs.FS
 	Clock  clock.Clock
 	Logger *slog.Logger
+	// Levels, if set, is where loggers come from instead of Logger: then clients can change their levels at will. Else they
+	// can only have less written than Logger does.
+	Levels *loglevel.Table
 	// Path is the log directory; it is made if it does not exist.
 	Path string
 	// Config is what the configuration file and the flags said.
@@ -68,8 +72,11 @@ type Broker struct {
 	shares   *coordinator.Shares
 	delivery *delivery.Manager
 	transactions
-	security  *security
-	telemetry *telemetry.Manager
+	security   *security
+	telemetry  *telemetry.Manager
+	limits     connectionLimits
+	loggers    *loglevel.Table
+	requestLog *slog.Logger
 
 	opts       Options
 	dir        *logdir.Dir
@@ -101,12 +108,16 @@ func (b *Broker) OfflinePartitions() int { return b.replicas.Offline() }
 // Open starts a broker on its log directory: it recovers the partitions, starts the metadata quorum, registers itself
 // and then accepts connections. It serves when Open returns.
 func Open(ctx context.Context, o Options) (b *Broker, err error) {
+	if o.Levels == nil {
+		o.Levels = loglevel.Of(o.Logger)
+	}
 	b = &Broker{
-		log: o.Logger, clock: o.Clock, cfg: o.Config, opts: o,
+		loggers: o.Levels, log: o.Levels.Logger(logBroker), requestLog: o.Levels.Logger(logRequests), clock: o.Clock, cfg: o.Config, opts: o,
 		nodeID:   int32(o.Config.Int("node.id")),
 		fetchMax: o.Config.Int("fetch.max.bytes"),
 		sessions: session.NewCache(o.Config.Int("max.incremental.fetch.session.cache.slots"), o.Random),
 	}
+	b.makeLoggers()
 	b.telemetry = b.newTelemetry()
 	b.metrics = newMetrics(b)
 	b.setAPIs(apis)
@@ -136,6 +147,7 @@ func Open(ctx context.Context, o Options) (b *Broker, err error) {
 // startServer accepts connections on all listeners.
 func (b *Broker) startServer() {
 	b.server = transport.NewServer(b.transportOptions())
+	b.limits.start(b.server)
 	b.security.ips.start(b.server)
 	for _, l := range b.opts.Listeners {
 		// Only a server that was stopped refuses, and nobody has the server yet.

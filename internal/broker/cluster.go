@@ -44,8 +44,8 @@ func (b *Broker) openStorage(ctx context.Context) error {
 		return fmt.Errorf("making the log directory: %w", err)
 	}
 	b.dir, err = logdir.Open(logdir.Options{
-		FS: b.opts.FS, Clock: b.clock, Logger: b.log, Path: b.opts.Path,
-		NodeID: b.nodeID, ClusterID: clusterID, Settings: b.logSettings(), Random: b.opts.Random,
+		FS: b.opts.FS, Clock: b.clock, Logger: b.loggers.Logger(logStorage), Path: b.opts.Path,
+		NodeID: b.nodeID, ClusterID: clusterID, Settings: logSettings(b.live(nil)), Random: b.opts.Random,
 		// The topics' own settings are known once the metadata is, and are set then.
 		ConfigFor: func(topic string, _ int32) commitlog.Config {
 			if topic == metadata.LogTopic {
@@ -113,7 +113,7 @@ func (b *Broker) openMetadata(ctx context.Context) error {
 	}
 	var err error
 	b.meta, err = metadata.Open(ctx, metadata.Options{
-		FS: b.opts.FS, Clock: b.clock, Logger: b.log, Dir: filepath.Join(b.opts.Path, metadata.LogTopic+"-0"), Log: metaLog,
+		FS: b.opts.FS, Clock: b.clock, Logger: b.loggers.Logger(logMetadata), Dir: filepath.Join(b.opts.Path, metadata.LogTopic+"-0"), Log: metaLog,
 		NodeID: b.nodeID, ClusterID: b.dir.ClusterID(), Static: b.cfg, Random: b.opts.Random,
 	})
 	if err != nil {
@@ -124,7 +124,7 @@ func (b *Broker) openMetadata(ctx context.Context) error {
 	b.startShares()
 	b.startDelivery()
 	b.replicas = replica.NewManager(replica.Options{
-		Clock: b.clock, Logger: b.log, NodeID: b.nodeID, Dir: b.dir,
+		Clock: b.clock, Logger: b.loggers.Logger(logReplica), NodeID: b.nodeID, Dir: b.dir,
 		FlushOnCommit: b.cfg.String("log.flush") != "os",
 		Settings:      b.topicSettings,
 		OnRole:        b.roleChanged,
@@ -183,6 +183,7 @@ func (b *Broker) register(ctx context.Context) error {
 // imageChanged follows the metadata. It runs on the metadata's loop, before the change is answered.
 func (b *Broker) imageChanged(prev, next *metadata.Image) {
 	b.securityChanged(prev, next)
+	b.dynamicChanged(prev, next)
 	b.telemetryChanged(prev, next)
 	b.replicas.Apply(prev, next)
 	var deleted []group.Topic
@@ -322,7 +323,7 @@ func describeTopic(t *metadata.Topic) (coordinator.Topic, bool) {
 // groupOptions are the group coordinator's surroundings.
 func (b *Broker) groupOptions() coordinator.Options {
 	o := coordinator.Options{
-		Clock: b.clock, Logger: b.log, Topics: topicLookup{b},
+		Clock: b.clock, Logger: b.loggers.Logger(logCoordinator), Topics: topicLookup{b},
 		Settings:      b.groupSettings,
 		Cluster:       func() group.Cluster { return groupTopics{b.meta.Image()} },
 		CommitTimeout: b.cfg.Millis("offsets.commit.timeout.ms"),

@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"leat.dev/internal/metadata"
+	"leat.dev/internal/metadata/config"
 )
 
 // handleAlterConfigs is the older way: what a request does not name goes back to its default.
@@ -15,10 +16,17 @@ func (b *Broker) handleAlterConfigs(ctx context.Context, _ *Request, req *kmsg.A
 	forward := *req
 	forward.Resources = nil
 	for _, r := range req.Resources {
-		code, message := b.checkAlter(int8(r.ResourceType), r.ResourceName, len(r.Configs) > 0)
-		if int8(r.ResourceType) == metadata.BrokerLoggerResource {
+		code, message := b.checkAlter(int8(r.ResourceType), r.ResourceName)
+		switch {
+		case int8(r.ResourceType) == metadata.BrokerLoggerResource:
 			// Replacing all levels at once was never possible.
-			code, message = kerr.InvalidRequest, "Loggers cannot be altered by AlterConfigs."
+			code, message = kerr.InvalidRequest, "Unknown resource type 8"
+		case code == nil && int8(r.ResourceType) == metadata.BrokerResource:
+			edits := make([]config.Edit, len(r.Configs))
+			for j, c := range r.Configs {
+				edits[j] = edit(c.Name, config.Set, c.Value)
+			}
+			code, message = b.checkBrokerEdits(r.ResourceName, edits, true)
 		}
 		if code == nil {
 			forward.Resources = append(forward.Resources, r)

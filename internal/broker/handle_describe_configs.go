@@ -55,11 +55,13 @@ func (b *Broker) describeConfigs(img *metadata.Image, typ int8, name string) (en
 		}
 		return config.DescribeBroker(b.dynamicSettings(img), b.cfg), nil, ""
 	case metadata.BrokerLoggerResource:
-		// There is one logger, whose level is set when the process starts.
+		if name == "" {
+			return nil, kerr.InvalidRequest, "Broker id must not be empty"
+		}
 		if message := b.checkBrokerName(name, ""); message != "" {
 			return nil, kerr.InvalidRequest, message
 		}
-		return nil, nil, ""
+		return b.describeLoggers(), nil, ""
 	case metadata.ClientMetricsResource:
 		if name == "" {
 			return nil, kerr.InvalidRequest, "Client metrics subscription name must not be empty"

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"leat.dev/internal/base/clock"
+	"leat.dev/internal/base/loglevel"
 	"leat.dev/internal/base/vfs"
 	"leat.dev/internal/broker/transport"
 	"leat.dev/internal/metadata/config"
@@ -28,6 +29,7 @@ type harness struct {
 	fs       vfs.FS
 	settings map[string]string
 	path     string
+	levels   *loglevel.Table // may be nil
 	*Broker
 	memory *transport.Memory
 }
@@ -70,7 +72,7 @@ func (h *harness) open() {
 	h.memory = transport.NewMemory("memory")
 	h.Broker, err = Open(h.t.Context(), Options{
 		FS: h.fs, Clock: clock.System, Random: rand.Reader, Logger: slog.New(slog.NewTextHandler(testWriter{h.t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		Path: h.path, Config: static,
+		Levels: h.levels, Path: h.path, Config: static,
 		Listeners: []Listener{{Name: "PLAINTEXT", Listener: h.memory, AdvertisedHost: "leat.test", AdvertisedPort: 9092}},
 	})
 	if err != nil {

@@ -86,7 +86,7 @@ func (s *saslSettings) close() {
 // when clients come.
 func (b *Broker) openSecurity(context.Context) error {
 	s := &security{
-		listeners: map[string]*listenerSecurity{}, audit: newAudit(b.log, b.clock, b.cfg.String("audit.log")),
+		listeners: map[string]*listenerSecurity{}, audit: newAudit(b.loggers.Logger(logAudit), b.clock, b.cfg.String("audit.log")),
 		quotas: quota.NewKeeper(b.quotaWindow("quota.window"), b.quotaWindow("controller.quota.window")),
 	}
 	b.security = s
@@ -109,6 +109,16 @@ func (b *Broker) openSecurity(context.Context) error {
 	return nil
 }
 
+// tryListener tells whether settings of a listener would work, and changes nothing.
+func (b *Broker) tryListener(ls *listenerSecurity, l config.Listener) error {
+	trial := &listenerSecurity{name: ls.name, protocol: ls.protocol, trusted: ls.trusted}
+	err := b.configureListener(trial, l)
+	if sasl := trial.sasl.Load(); sasl != nil {
+		sasl.close()
+	}
+	return err
+}
+
 // configureListener takes a listener's settings. If they do not work, what was there before stays.
 func (b *Broker) configureListener(ls *listenerSecurity, l config.Listener) error {
 	rules, err := auth.ParseMappingRules(l.String("ssl.principal.mapping.rules"))
@@ -128,7 +138,7 @@ func (b *Broker) configureListener(ls *listenerSecurity, l config.Listener) erro
 			clientAuth = l.Own("ssl.client.auth")
 		}
 		if ls.tls == nil {
-			ls.tls, err = auth.NewTLS(auth.Source{FS: b.secretsFS(), Clock: b.clock, Logger: b.log}, ls.name, l, clientAuth)
+			ls.tls, err = auth.NewTLS(auth.Source{FS: b.secretsFS(), Clock: b.clock, Logger: b.loggers.Logger(logSecurity)}, ls.name, l, clientAuth)
 		} else {
 			err = ls.tls.Reconfigure(l, clientAuth)
 		}
@@ -246,7 +256,7 @@ func (b *Broker) tokenSecret(id string) []byte {
 func (b *Broker) newOAuth(ls *listenerSecurity, l config.Listener, login config.Login, s *saslSettings) (auth.Mechanism, error) {
 	if url := l.String("sasl.oauthbearer.jwks.endpoint.url"); url != "" {
 		keys, err := auth.NewJWKS(auth.JWKSOptions{
-			URL: url, FS: b.secretsFS(), Clock: b.clock, Logger: b.log,
+			URL: url, FS: b.secretsFS(), Clock: b.clock, Logger: b.loggers.Logger(logSecurity),
 			Refresh: l.Millis("sasl.oauthbearer.jwks.endpoint.refresh.ms"),
 			Backoff: l.Millis("sasl.oauthbearer.jwks.endpoint.retry.backoff.ms"), BackoffMax: l.Millis("sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms"),
 		})

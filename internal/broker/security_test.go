@@ -518,8 +518,8 @@ func TestListenerIsReconfigured(t *testing.T) {
 	}
 	bad := "PlainLoginModule required"
 	req.Resources[0].Configs[0].Value = &bad
-	if _, err := req.RequestWith(t.Context(), admin); err != nil {
-		t.Fatal(err)
+	if resp, err := req.RequestWith(t.Context(), admin); err != nil || resp.Resources[0].ErrorCode != kerr.InvalidRequest.Code {
+		t.Fatal(resp, err)
 	}
 	if who, err := s.whoami(s.client(SASLSSL, "", plain.Auth{User: "zoe", Pass: "z"}.AsMechanism())); who != "User:zoe" {
 		t.Error("settings that cannot work took the place of good ones", err)

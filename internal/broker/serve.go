@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -88,6 +89,15 @@ func (b *Broker) Abandon(c *transport.Call) { b.abandonProduce(c) }
 
 // Serve implements transport.Handler.
 func (b *Broker) Serve(ctx context.Context, c *transport.Call) error {
+	if !b.requestLog.Enabled(ctx, slog.LevelDebug) {
+		return b.serve(ctx, c)
+	}
+	err := b.serve(ctx, c)
+	b.logRequest(ctx, c, err)
+	return err
+}
+
+func (b *Broker) serve(ctx context.Context, c *transport.Call) error {
 	switch kmsg.Key(c.Key) {
 	case kmsg.Produce:
 		return b.finishProduce(ctx, c)

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"math"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -96,9 +97,8 @@ func (b *Broker) streamsConfig(id string) group.StreamsConfig {
 }
 
 // logSettings are those of the log directory.
-func (b *Broker) logSettings() logdir.Settings {
+func logSettings(c config.Live) logdir.Settings {
 	s := logdir.DefaultSettings()
-	c := b.cfg
 	s.RecoveryThreads = c.Int("num.recovery.threads.per.data.dir")
 	s.RetentionCheckInterval = c.Millis("log.retention.check.interval.ms")
 	s.RecoveryPointInterval = c.Millis("log.flush.offset.checkpoint.interval.ms")
@@ -112,6 +112,9 @@ func (b *Broker) logSettings() logdir.Settings {
 	s.CleanerIOBytes = c.Int("log.cleaner.io.buffer.size")
 	s.CleanerLoadFactor = c.Float("log.cleaner.io.buffer.load.factor")
 	s.CleanerBackoff = c.Millis("log.cleaner.backoff.ms")
+	if rate := c.Float("log.cleaner.io.max.bytes.per.second"); rate < math.MaxFloat64 {
+		s.CleanerIORate = rate
+	}
 	if c.String("log.flush") == "os" {
 		s.FlushSchedulerInterval = c.Millis("log.flush.scheduler.interval.ms")
 	}
@@ -122,10 +125,10 @@ func (b *Broker) logSettings() logdir.Settings {
 func (b *Broker) transportOptions() transport.Options {
 	c := b.cfg
 	o := transport.Options{
-		Clock: b.clock, Logger: b.log, Handler: b,
+		Clock: b.clock, Logger: b.loggers.Logger(logTransport), Handler: b,
 		MaxRequestBytes:    c.Int("socket.request.max.bytes"),
 		IdleTimeout:        c.Millis("connections.max.idle.ms"),
-		Limits:             b.connectionLimits(),
+		Limits:             b.connectionLimits(b.live(nil)),
 		QuotaWindow:        b.quotaWindow("quota.window"),
 		MaxUnauthenticated: c.Int("max.connections.unauthenticated"),
 		AuthTimeout:        c.Millis("authentication.timeout.ms"),
@@ -143,18 +146,6 @@ func (b *Broker) transportOptions() transport.Options {
 		o.ReceiveBuffer, _ = strconv.Atoi(v)
 	}
 	return o
-}
-
-// connectionLimits are those that the configuration file sets. Server.SetLimits changes them while the broker runs.
-func (b *Broker) connectionLimits() transport.Limits {
-	c := b.cfg
-	return transport.Limits{
-		MaxConnections:      unlimited(c.Int64("max.connections")),
-		MaxConnectionsPerIP: unlimited(c.Int64("max.connections.per.ip")),
-		MaxPerIP:            perIP(c.List("max.connections.per.ip.overrides")),
-		CreationRate:        float64(unlimited(c.Int64("max.connection.creation.rate"))),
-		Protected:           c.String("inter.broker.listener.name"),
-	}
 }
 
 // quotaWindow reads the settings of a window of quotas: prefix is "quota.window" or "controller.quota.window".

@@ -18,7 +18,7 @@ const shareTopic = "__share_group_state"
 // startShares makes the share coordinator; it leads nothing yet.
 func (b *Broker) startShares() {
 	b.shares = coordinator.NewShares(coordinator.ShareOptions{
-		Clock: b.clock, Logger: b.log,
+		Clock: b.clock, Logger: b.loggers.Logger(logCoordinator),
 		Settings:      b.shareSettings,
 		CommitTimeout: b.cfg.Millis("share.coordinator.write.timeout.ms"),
 		BatchBytes: func() int {

@@ -35,7 +35,7 @@ type transactions struct {
 func (b *Broker) startTransactions() {
 	b.producerIDs = &producerIDs{allocate: b.meta.AllocateProducerIDs, log: b.log}
 	b.txns = coordinator.NewTxns(coordinator.TxnOptions{
-		Clock: b.clock, Logger: b.log,
+		Clock: b.clock, Logger: b.loggers.Logger(logCoordinator),
 		Settings: b.txnSettings,
 		Partitions: func() int32 {
 			if t := b.meta.Image().Topic(transactionTopic); t != nil {

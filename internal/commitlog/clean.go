@@ -18,6 +18,10 @@ var errCleanAborted = errors.New("compaction was interrupted")
 // CleanerBuffers is the memory of one cleaner thread. It must not be used by
 // two compactions at a time.
 type CleanerBuffers struct {
+	// Throttle, if set, is told how many bytes were read or written and waits as long as that takes at the rate that is
+	// allowed. It asks alive at least ten times a second whether to go on, and returns its error.
+	Throttle func(bytes int, alive func() error) error
+
 	keys    *offsetMap
 	in, out []byte
 	d       decoder
@@ -212,6 +216,14 @@ func (c *cleaner) alive() error {
 	return c.usable()
 }
 
+// pay keeps to the rate of reading and writing.
+func (c *cleaner) pay(bytes int) error {
+	if c.b.Throttle == nil {
+		return nil
+	}
+	return c.b.Throttle(bytes, c.alive)
+}
+
 // mapKeys remembers the last offset of every key in the dirty part. If the map
 // gets full, compaction covers only what was read until then.
 func (c *cleaner) mapKeys() error {
@@ -335,6 +347,9 @@ func (c *cleaner) batches(s *segment, pos int64, each func(batch.Batch, *batch.H
 			}
 			have, at = c.b.in[:min(int64(len(c.b.in)), s.size-pos)], pos
 			if err := readFull(f.file, have, pos); err != nil {
+				return err
+			}
+			if err := c.pay(len(have)); err != nil {
 				return err
 			}
 			continue

@@ -182,10 +182,12 @@ func (o *output) write() error {
 	if len(o.b.out) == 0 {
 		return nil
 	}
-	at := o.seg.size - int64(len(o.b.out))
-	_, err := o.files[0].file.WriteAt(o.b.out, at)
-	o.b.out = o.b.out[:0]
-	return err
+	n := len(o.b.out)
+	_, err := o.files[0].file.WriteAt(o.b.out, o.seg.size-int64(n))
+	if o.b.out = o.b.out[:0]; err != nil {
+		return err
+	}
+	return o.pay(n)
 }
 
 // finish completes the segment's files and makes them durable.

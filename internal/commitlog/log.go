@@ -19,6 +19,8 @@ type Log struct {
 	logger  *slog.Logger
 	topicID [16]byte
 	config  atomic.Pointer[Config]
+	// producerExpiry is producer.id.expiration.ms in nanoseconds.
+	producerExpiry atomic.Int64
 
 	cleanMu  sync.Mutex // see the package comment for the order of the locks
 	flushMu  sync.Mutex
@@ -320,12 +322,15 @@ func (l *Log) Producers() []ProducerInfo {
 	return out
 }
 
+// SetProducerIDExpiration changes after how long of silence ExpireProducers forgets a producer.
+func (l *Log) SetProducerIDExpiration(d time.Duration) { l.producerExpiry.Store(int64(d)) }
+
 // ExpireProducers forgets the producers that were silent for longer than
 // producer.id.expiration.ms and returns how many.
 func (l *Log) ExpireProducers(now time.Time) int {
 	l.appendMu.Lock()
 	defer l.appendMu.Unlock()
-	return l.producers.expire(now, l.o.ProducerIDExpiration)
+	return l.producers.expire(now, time.Duration(l.producerExpiry.Load()))
 }
 
 func (l *Log) path(name string) string { return filepath.Join(l.o.Dir, name) }

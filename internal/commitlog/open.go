@@ -41,6 +41,7 @@ func Open(o Options) (*Log, error) {
 	}
 	l := &Log{o: o, logger: o.Logger}
 	l.config.Store(&o.Config)
+	l.producerExpiry.Store(int64(o.ProducerIDExpiration))
 	l.flushPoint = lazyFile{fs: o.FS, cache: o.Files, name: func() string { return l.path(flushPointFile) }}
 	if err := o.FS.MkdirAll(o.Dir); err != nil {
 		return nil, &StorageError{"create directory", err}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sort"
+	"time"
 
 	"leat.dev/internal/base/vfs"
 	"leat.dev/internal/wire/batch"
@@ -91,7 +92,7 @@ func (r *recovery) restoreProducers(offset int64, segments []*segment) error {
 			}
 			continue
 		}
-		l.producers.load(entries, l.o.Clock.Now(), l.o.ProducerIDExpiration)
+		l.producers.load(entries, l.o.Clock.Now(), time.Duration(l.producerExpiry.Load()))
 		from, l.snapshotAt = at, at
 		if !isBase(at) {
 			l.looseSnapshot = at

@@ -212,17 +212,12 @@ func (v *view) checkBroker(a *alteration, changed []string, next map[string]stri
 			keys = append(keys, e.Name)
 		}
 	}
-	err := config.CheckBroker(keys, next, cluster)
-	if err == nil {
-		d := v.dynamic()
-		if cluster {
-			d.Cluster = next
-		} else {
-			d.Broker = next
-		}
-		err = config.CheckTopic(nil, d, v.node.o.Static)
+	before := v.dynamic()
+	if !cluster {
+		before.Broker = v.Configs(BrokerResource, a.key.name)
 	}
-	if err != nil {
+	change := config.BrokerChange{Keys: keys, Next: next, Static: v.node.o.Static, Before: before, Cluster: cluster}
+	if err := change.Check(); err != nil {
 		return refuse(kerr.InvalidRequest, err.Error())
 	}
 	return nil

@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"leat.dev/internal/base/clock"
+	"leat.dev/internal/base/loglevel"
 	"leat.dev/internal/base/vfs"
 	"leat.dev/internal/broker"
 	"leat.dev/internal/broker/transport"
@@ -48,6 +49,8 @@ type Options struct {
 	Settings map[string]string
 	// Logger defaults to none.
 	Logger *slog.Logger
+	// Levels, if set, is where loggers come from instead of Logger; their levels can be changed while the broker runs.
+	Levels *loglevel.Table
 	// Ready is called once when the broker serves.
 	Ready func(Info)
 	// Memory, if set, is a listener inside the process, beside those of the settings.
@@ -83,6 +86,9 @@ func (o *Options) setDefaults() {
 	if o.Data == "" {
 		o.Data = DefaultData
 	}
+	if o.Levels != nil {
+		o.Logger = o.Levels.Logger(loglevel.Root)
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -109,6 +115,11 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	for _, name := range []string{"log.dir", "log.dirs"} {
+		if _, set := static.Lookup(name); set {
+			warnings = append(warnings, name+" has no effect: the data lies in one directory, which --data names")
+		}
+	}
 	for _, w := range warnings {
 		o.Logger.Warn("setting has no effect", "detail", w)
 	}
@@ -134,7 +145,7 @@ func Run(ctx context.Context, o Options) error {
 	state := &health{}
 	web.serve(o, registry, state)
 	b, err := broker.Open(ctx, broker.Options{
-		FS: o.FS, Clock: o.Clock, Logger: o.Logger, Path: filepath.Join(data, "log"), Config: static,
+		FS: o.FS, Clock: o.Clock, Logger: o.Logger, Levels: o.Levels, Path: filepath.Join(data, "log"), Config: static,
 		Listeners: listeners, Metrics: registry, Random: rand.Reader,
 	})
 	if err != nil {

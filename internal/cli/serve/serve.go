@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"leat.dev/internal/base/loglevel"
 	"leat.dev/internal/base/vfs"
 	"leat.dev/internal/cli/command"
 	"leat.dev/internal/cli/fault"
@@ -119,7 +120,7 @@ func run(cmd *cobra.Command, env *command.Env, o options) error {
 		p.Settings["listeners"] = o.listeners
 	}
 	var err error
-	if p.Logger, err = logger(env, o); err != nil {
+	if p.Levels, err = levels(env, o); err != nil {
 		return err
 	}
 	if _, _, err := config.Parse(p.Settings); err != nil {
@@ -129,17 +130,17 @@ func run(cmd *cobra.Command, env *command.Env, o options) error {
 	return explain(platform.Run(cmd.Context(), p), &p)
 }
 
-func logger(env *command.Env, o options) (*slog.Logger, error) {
+func levels(env *command.Env, o options) (*loglevel.Table, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
 		return nil, fault.Usage("--log-level %q is not known", o.logLevel).WithHint("the levels are debug, info, warn and error")
 	}
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: loglevel.Trace}
 	switch o.logFormat {
 	case "text":
-		return slog.New(slog.NewTextHandler(env.Err, options)), nil
+		return loglevel.New(slog.NewTextHandler(env.Err, options), level), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(env.Err, options)), nil
+		return loglevel.New(slog.NewJSONHandler(env.Err, options), level), nil
 	}
 	return nil, fault.Usage("--log-format %q is not known", o.logFormat).WithHint("the formats are text and json")
 }

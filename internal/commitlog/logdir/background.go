@@ -157,6 +157,7 @@ func (d *Dir) retain(ctx context.Context) {
 func (d *Dir) expireProducers(context.Context) {
 	now := d.o.Clock.Now()
 	for _, l := range d.Logs() {
+		l.SetProducerIDExpiration(time.Duration(d.producerExpiry.Load()))
 		l.ExpireProducers(now)
 	}
 }

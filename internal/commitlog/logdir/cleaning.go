@@ -3,17 +3,44 @@ package logdir
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"leat.dev/internal/commitlog"
 )
 
-// startCleaners runs the cleaner threads. Their memory is allocated when there
-// is something to compact for the first time.
+// cleaners are the cleaner threads and what they work by, which can change while they run.
+type cleaners struct {
+	pace pace
+
+	mu       sync.Mutex
+	parent   context.Context // nil while there are no threads
+	stop     context.CancelFunc
+	running  sync.WaitGroup
+	settings Settings // those of the cleaner count
+}
+
+// startCleaners runs the cleaner threads.
 func (d *Dir) startCleaners(ctx context.Context) {
-	for range d.s.CleanerThreads {
-		timer := d.o.Clock.NewTimer(d.s.CleanerBackoff)
+	c := &d.cleaners
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.parent = ctx
+	d.runCleaners()
+}
+
+// runCleaners starts threads by the settings. Their memory is allocated when there is something to compact for the first
+// time. cleaners.mu is held.
+func (d *Dir) runCleaners() {
+	c := &d.cleaners
+	ctx, cancel := context.WithCancel(c.parent)
+	c.stop = cancel
+	s := c.settings
+	for range s.CleanerThreads {
+		timer := d.o.Clock.NewTimer(s.CleanerBackoff)
+		c.running.Add(1)
 		d.tasks.Go(func() {
+			defer c.running.Done()
 			defer timer.Stop()
 			var buffers *commitlog.CleanerBuffers
 			for {
@@ -22,16 +49,37 @@ func (d *Dir) startCleaners(ctx context.Context) {
 					return
 				case <-timer.C():
 				}
-				for d.cleanOne(ctx, &buffers) {
+				for d.cleanOne(ctx, &s, &buffers) {
 				}
-				timer.Reset(d.s.CleanerBackoff)
+				timer.Reset(s.CleanerBackoff)
 			}
 		})
 	}
 }
 
+// Reconfigure takes the settings that can change while the directory is in use: those of the cleaner, besides whether
+// there is one, and ProducerIDExpiration. Other threads or other memory for them end the compactions in progress, which
+// begin again; a new rate holds for those in progress.
+func (d *Dir) Reconfigure(s Settings) {
+	s = s.withDefaults()
+	d.producerExpiry.Store(int64(s.ProducerIDExpiration))
+	c := &d.cleaners
+	c.pace.setRate(s.CleanerIORate)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.settings
+	c.settings = s
+	if c.parent == nil || c.parent.Err() != nil || was.CleanerThreads == s.CleanerThreads && was.CleanerDedupeBytes == s.CleanerDedupeBytes &&
+		was.CleanerIOBytes == s.CleanerIOBytes && was.CleanerLoadFactor == s.CleanerLoadFactor && was.CleanerBackoff == s.CleanerBackoff {
+		return
+	}
+	c.stop()
+	c.running.Wait()
+	d.runCleaners()
+}
+
 // cleanOne compacts the partition that needs it most. false means there is none.
-func (d *Dir) cleanOne(ctx context.Context, buffers **commitlog.CleanerBuffers) bool {
+func (d *Dir) cleanOne(ctx context.Context, s *Settings, buffers **commitlog.CleanerBuffers) bool {
 	if ctx.Err() != nil {
 		return false
 	}
@@ -45,7 +93,8 @@ func (d *Dir) cleanOne(ctx context.Context, buffers **commitlog.CleanerBuffers) 
 		d.mu.Unlock()
 	}()
 	if *buffers == nil {
-		*buffers = commitlog.NewCleanerBuffers(int(d.s.CleanerDedupeBytes)/d.s.CleanerThreads, d.s.CleanerIOBytes, d.s.CleanerLoadFactor)
+		*buffers = commitlog.NewCleanerBuffers(int(s.CleanerDedupeBytes)/s.CleanerThreads, s.CleanerIOBytes, s.CleanerLoadFactor)
+		(*buffers).Throttle = d.cleaners.pace.pay
 	}
 	stats, err := l.Clean(ctx, *buffers)
 	switch {

@@ -88,6 +88,9 @@ type Dir struct {
 
 	stop  context.CancelFunc
 	tasks sync.WaitGroup
+
+	producerExpiry atomic.Int64 // producer.id.expiration.ms in nanoseconds
+	cleaners       cleaners
 }
 
 // doomedDir is a -delete directory and when to remove it.
@@ -124,6 +127,9 @@ func Open(o Options) (*Dir, error) {
 		offline: make(map[TopicPartition]bool), written: make(map[string][]byte),
 	}
 	d.brokerEpoch.Store(-1)
+	d.producerExpiry.Store(int64(d.s.ProducerIDExpiration))
+	d.cleaners.settings, d.cleaners.pace.clock = d.s, o.Clock
+	d.cleaners.pace.setRate(d.s.CleanerIORate)
 	if err := o.FS.MkdirAll(o.Path); err != nil {
 		return nil, fmt.Errorf("log directory: %w", err)
 	}
@@ -246,7 +252,7 @@ func (d *Dir) logOptions(tp TopicPartition, c commitlog.Config) commitlog.Option
 	return commitlog.Options{
 		FS: d.o.FS, Clock: d.o.Clock, Logger: d.log, Dir: d.path(tp.String()),
 		Topic: tp.Topic, Partition: tp.Partition, Config: c,
-		ProducerIDExpiration: d.s.ProducerIDExpiration, Files: d.o.Files, Metrics: d.o.Metrics,
+		ProducerIDExpiration: time.Duration(d.producerExpiry.Load()), Files: d.o.Files, Metrics: d.o.Metrics,
 	}
 }
 

@@ -20,6 +20,7 @@ type Settings struct {
 	CleanerIOBytes            int           // log.cleaner.io.buffer.size, 512 KiB
 	CleanerLoadFactor         float64       // log.cleaner.io.buffer.load.factor, 0.9
 	CleanerBackoff            time.Duration // log.cleaner.backoff.ms, 15 s
+	CleanerIORate             float64       // log.cleaner.io.max.bytes.per.second, read and written, over all threads; 0: no limit
 	ReopenBackoff             time.Duration // how often an offline partition is tried again, 1 s
 	MinFreeBytes              int64         // free space needed before a full disk is tried again, 1 MiB
 }

@@ -64,39 +64,3 @@ func Apply(current map[string]string, edits []Edit, declared func(string) *Def) 
 	}
 	return next, nil
 }
-
-// CheckBroker says what is wrong with changing these keys of a broker's
-// configs while it runs, or returns nil. cluster is set for those of all
-// brokers. Names nobody knows pass, as in Kafka: they may belong to a plugin
-// or to a later version.
-func CheckBroker(keys []string, next map[string]string, cluster bool) error {
-	var fixed, security []string
-	for _, name := range keys {
-		d := Broker(name)
-		switch {
-		case d == nil && strings.HasPrefix(name, "listener.name."):
-			return unknownListenerSetting(name)
-		case d == nil:
-		case d.listener && d.Mode != ReadOnly:
-			security = append(security, name)
-		case d.Mode == ReadOnly, d.Mode == PerBroker && cluster:
-			fixed = append(fixed, name)
-		}
-	}
-	if len(fixed) > 0 {
-		return fmt.Errorf("Cannot update these configs dynamically: [%s]", strings.Join(fixed, ", ")) //nolint:staticcheck // Kafka's own sentence
-	}
-	if len(security) > 0 {
-		return fmt.Errorf("These security configs can be dynamically updated only per-listener using the listener prefix: [%s]", strings.Join(security, ", ")) //nolint:staticcheck // Kafka's own sentence
-	}
-	for _, name := range keys {
-		d, v := Broker(name), next[name]
-		if _, isSet := next[name]; d == nil || !isSet {
-			continue
-		}
-		if _, err := d.parse(v); err != nil {
-			return err
-		}
-	}
-	return nil
-}

@@ -14,9 +14,8 @@ const (
 )
 
 // honoured are the broker settings that change something, beside those that
-// stand in for a topic's. They are read once, when the broker starts: those of
-// connections, recovery and compaction that Kafka can change while it runs are
-// read-only here, so that nobody is told that a change worked which did not.
+// stand in for a topic's. They can be changed while the broker runs where
+// Kafka's can: Live has what counts then.
 var honoured = []Def{
 	// Leat's own.
 	{Name: "log.flush", Type: String, Default: FlushCommit, check: oneOf(FlushCommit, FlushOS),
@@ -29,11 +28,11 @@ var honoured = []Def{
 		Doc: "The older name of node.id."},
 	{Name: "broker.rack", Type: String, Default: null,
 		Doc: "Where this broker stands. Replicas are spread over racks, and consumers are sent to replicas in theirs."},
-	{Name: "listeners", Type: List, Default: "PLAINTEXT://:9092",
-		Doc: "The addresses this broker listens on: NAME://host:port, separated by commas."},
+	{Name: "listeners", Type: List, Default: "PLAINTEXT://:9092", Mode: PerBroker,
+		Doc: "The addresses this broker listens on: NAME://host:port, separated by commas. They cannot change while it runs."},
 	{Name: "advertised.listeners", Type: List, Default: null,
 		Doc: "The addresses clients are told to connect to, where they differ from listeners."},
-	{Name: "listener.security.protocol.map", Type: String, Default: "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT",
+	{Name: "listener.security.protocol.map", Type: String, Default: "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT", Mode: PerBroker,
 		Doc: "Which security protocol each listener name speaks."},
 	{Name: "inter.broker.listener.name", Type: String, Default: null,
 		Doc: "The listener that brokers use among themselves."},
@@ -45,11 +44,11 @@ var honoured = []Def{
 	// Connections.
 	{Name: "connections.max.idle.ms", Type: Long, Default: "600000",
 		Doc: "After how long without a request a connection is closed."},
-	{Name: "max.connections", Type: Int, Default: "2147483647", check: atLeast(0),
+	{Name: "max.connections", Type: Int, Default: "2147483647", Mode: ClusterWide, check: atLeast(0),
 		Doc: "How many connections the broker accepts at a time."},
-	{Name: "max.connections.per.ip", Type: Int, Default: "2147483647", check: atLeast(0),
+	{Name: "max.connections.per.ip", Type: Int, Default: "2147483647", Mode: ClusterWide, check: atLeast(0),
 		Doc: "How many connections the broker accepts at a time from one address."},
-	{Name: "max.connections.per.ip.overrides", Type: String, Default: "", check: perIP,
+	{Name: "max.connections.per.ip.overrides", Type: String, Default: "", Mode: ClusterWide, check: perIP,
 		Doc: "Other limits than max.connections.per.ip for some addresses: host:number, separated by commas."},
 	{Name: "max.connection.creation.rate", Type: Int, Default: "2147483647", Mode: ClusterWide, check: atLeast(0),
 		Doc: "How many connections the broker accepts per second; what comes faster waits."},
@@ -103,13 +102,13 @@ var honoured = []Def{
 		Doc: "How often the log start offsets are written down."},
 	{Name: "log.retention.check.interval.ms", Type: Long, Default: "300000", check: atLeast(1),
 		Doc: "How often logs are looked through for segments past their retention."},
-	{Name: "num.recovery.threads.per.data.dir", Type: Int, Default: "2", check: atLeast(1),
-		Doc: "How many partitions are recovered at a time at start-up."},
+	{Name: "num.recovery.threads.per.data.dir", Type: Int, Default: "2", Mode: ClusterWide, check: atLeast(1),
+		Doc: "How many partitions are recovered at a time at start-up. What is set while the broker runs changes nothing: it is known only after the start."},
 	{Name: "replica.high.watermark.checkpoint.interval.ms", Type: Long, Default: "5000",
 		Doc: "How often the high watermarks are written down."},
 	{Name: "replica.lag.time.max.ms", Type: Long, Default: "30000",
 		Doc: "How long a replica may be behind its leader and still count as in sync."},
-	{Name: "producer.id.expiration.ms", Type: Int, Default: "86400000", check: atLeast(1),
+	{Name: "producer.id.expiration.ms", Type: Int, Default: "86400000", Mode: ClusterWide, check: atLeast(1),
 		Doc: "After how long of silence a partition forgets a producer, and with it the means to notice its duplicates."},
 	{Name: "producer.id.expiration.check.interval.ms", Type: Int, Default: "600000", check: atLeast(1),
 		Doc: "How often partitions look for producers to forget."},
@@ -117,16 +116,18 @@ var honoured = []Def{
 	// Compaction.
 	{Name: "log.cleaner.enable", Type: Boolean, Default: "true",
 		Doc: "Whether compacted topics are compacted."},
-	{Name: "log.cleaner.threads", Type: Int, Default: "1", check: atLeast(0),
+	{Name: "log.cleaner.threads", Type: Int, Default: "1", Mode: ClusterWide, check: atLeast(0),
 		Doc: "How many logs are compacted at a time."},
-	{Name: "log.cleaner.dedupe.buffer.size", Type: Long, Default: "134217728",
+	{Name: "log.cleaner.dedupe.buffer.size", Type: Long, Default: "134217728", Mode: ClusterWide,
 		Doc: "The memory for the map from keys to offsets, over all threads. A log with more keys is compacted in several passes."},
-	{Name: "log.cleaner.io.buffer.size", Type: Int, Default: "524288", check: atLeast(0),
+	{Name: "log.cleaner.io.buffer.size", Type: Int, Default: "524288", Mode: ClusterWide, check: atLeast(0),
 		Doc: "The memory of each compacting thread for reading and writing."},
-	{Name: "log.cleaner.io.buffer.load.factor", Type: Double, Default: "0.9",
+	{Name: "log.cleaner.io.buffer.load.factor", Type: Double, Default: "0.9", Mode: ClusterWide,
 		Doc: "How full the map from keys to offsets may get."},
-	{Name: "log.cleaner.backoff.ms", Type: Long, Default: "15000", check: atLeast(0),
+	{Name: "log.cleaner.backoff.ms", Type: Long, Default: "15000", Mode: ClusterWide, check: atLeast(0),
 		Doc: "The wait before looking again for a log to compact when there was none."},
+	{Name: "log.cleaner.io.max.bytes.per.second", Type: Double, Default: "1.7976931348623157E308", Mode: ClusterWide,
+		Doc: "The most that compaction reads and writes per second, over all threads; 0 and less is no limit."},
 
 	// Fetching.
 	{Name: "fetch.max.bytes", Type: Int, Default: "57671680", check: atLeast(1024),

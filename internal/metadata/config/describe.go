@@ -183,7 +183,7 @@ func foreign(values map[string]string, source Source) []Entry {
 	var out []Entry
 	for _, name := range sortedKeys(values) {
 		if Broker(name) == nil {
-			out = append(out, Entry{Name: name, Source: source, Sensitive: true, Synonyms: []Synonym{{Name: name, Source: source}}})
+			out = append(out, Entry{Name: name, Source: source, ReadOnly: true, Sensitive: true, Synonyms: []Synonym{{Name: name, Source: source}}})
 		}
 	}
 	return out

@@ -161,11 +161,14 @@ func shareReset(v value) string {
 
 // consistentGroups checks the broker's settings for consumer groups against each
 // other.
-func (s *Static) consistentGroups() error {
+func consistentGroups(s Live) error {
 	for _, what := range []string{"session.timeout.ms", "heartbeat.interval.ms", "assignment.interval.ms"} {
 		low, v, high := "group.consumer.min."+what, "group.consumer."+what, "group.consumer.max."+what
-		if s.Int64(low) > s.Int64(v) || s.Int64(v) > s.Int64(high) {
-			return fmt.Errorf("%s (%d) has to be between %s (%d) and %s (%d)", v, s.Int64(v), low, s.Int64(low), high, s.Int64(high))
+		switch {
+		case s.Int64(v) < s.Int64(low):
+			return fmt.Errorf("%s must be greater than or equal to %s (%d is below %d)", v, low, s.Int64(v), s.Int64(low))
+		case s.Int64(v) > s.Int64(high):
+			return fmt.Errorf("%s must be less than or equal to %s (%d is above %d)", v, high, s.Int64(v), s.Int64(high))
 		}
 	}
 	if beat, session := s.Int64("group.consumer.heartbeat.interval.ms"), s.Int64("group.consumer.session.timeout.ms"); beat >= session {

@@ -1,10 +1,13 @@
 package config
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // ignoredTable lists Kafka's other broker settings: name, type, whether it can
-// be changed while running (-, cluster or broker), default (null for none). A
-// line with # says why the settings below it have no effect here, one with !
+// be changed while running (-, cluster or broker), default (null for none), and
+// the least value where the type does not say. A line with # says why the settings below it have no effect here, one with !
 // why they are refused: for them, going on without would do harm.
 const ignoredTable = `
 # transactions: the coordinator waits for the end of the one before by itself, and loads in pieces of fixed size
@@ -19,13 +22,13 @@ broker.heartbeat.interval.ms INT - 2000
 broker.session.timeout.ms INT - 9000
 controlled.shutdown.enable BOOLEAN - true
 follower.fetch.last.tiered.offset.enable BOOLEAN cluster false
-follower.replication.throttled.rate LONG broker 9223372036854775807
+follower.replication.throttled.rate LONG cluster 9223372036854775807 0
 initial.broker.registration.timeout.ms INT - 60000
 leader.imbalance.check.interval.seconds LONG - 300
-leader.replication.throttled.rate LONG broker 9223372036854775807
+leader.replication.throttled.rate LONG cluster 9223372036854775807 0
 num.replica.alter.log.dirs.threads INT - null
-num.replica.fetchers INT cluster 1
-replica.alter.log.dirs.io.max.bytes.per.second LONG broker 9223372036854775807
+num.replica.fetchers INT cluster 1 1
+replica.alter.log.dirs.io.max.bytes.per.second LONG cluster 9223372036854775807 0
 replica.fetch.backoff.ms INT - 1000
 replica.fetch.max.bytes INT - 1048576
 replica.fetch.min.bytes INT - 1
@@ -52,26 +55,24 @@ controller.quorum.voters LIST - empty
 controller.socket.timeout.ms INT - 30000
 # share groups: the coordinator gathers writes by itself and loads in pieces of fixed size, and fetches that wait take no upkeep
 share.coordinator.append.linger.ms INT - -1
-share.coordinator.cached.buffer.max.bytes INT cluster 1048588
+share.coordinator.cached.buffer.max.bytes INT cluster 1048588 524288
 share.coordinator.load.buffer.size INT - 5242880
 share.coordinator.state.topic.compression.codec INT - 0
 share.coordinator.threads INT - 1
 share.fetch.purgatory.purge.interval.requests INT - 1000
-# quotas are looked up by the built-in rules only
-client.quota.callback.class CLASS - null
 # there is no remote storage
 remote.fetch.max.wait.ms INT cluster 500
 remote.list.offsets.request.timeout.ms LONG cluster 30000
 remote.log.index.file.cache.total.size.bytes LONG cluster 1073741824
-remote.log.manager.copier.thread.pool.size INT cluster 10
+remote.log.manager.copier.thread.pool.size INT cluster 10 1
 remote.log.manager.copy.max.bytes.per.second LONG cluster 9223372036854775807
 remote.log.manager.copy.quota.window.num INT - 11
 remote.log.manager.copy.quota.window.size.seconds INT - 1
-remote.log.manager.expiration.thread.pool.size INT cluster 10
+remote.log.manager.expiration.thread.pool.size INT cluster 10 1
 remote.log.manager.fetch.max.bytes.per.second LONG cluster 9223372036854775807
 remote.log.manager.fetch.quota.window.num INT - 11
 remote.log.manager.fetch.quota.window.size.seconds INT - 1
-remote.log.manager.follower.thread.pool.size INT cluster 2
+remote.log.manager.follower.thread.pool.size INT cluster 2 1
 remote.log.manager.task.interval.ms LONG - 30000
 remote.log.manager.thread.pool.size INT - 2
 remote.log.metadata.custom.metadata.max.bytes INT - 128
@@ -80,7 +81,7 @@ remote.log.metadata.manager.class.path STRING - null
 remote.log.metadata.manager.impl.prefix STRING - rlmm.config.
 remote.log.metadata.manager.listener.name STRING - null
 remote.log.reader.max.pending.tasks INT - 100
-remote.log.reader.threads INT cluster 10
+remote.log.reader.threads INT cluster 10 1
 remote.log.storage.manager.class.name STRING - null
 remote.log.storage.manager.class.path STRING - null
 remote.log.storage.manager.impl.prefix STRING - rsm.config.
@@ -94,15 +95,13 @@ metadata.max.idle.interval.ms INT - 500
 metadata.max.retention.bytes LONG - 104857600
 metadata.max.retention.ms LONG - 604800000
 # goroutines do the work; there is no pool to size
-background.threads INT cluster 10
+background.threads INT cluster 10 1
 group.coordinator.background.threads INT - 2
-group.coordinator.cached.buffer.max.bytes INT cluster 1048588
+group.coordinator.cached.buffer.max.bytes INT cluster 1048588 524288
 group.coordinator.threads INT - 4
-num.io.threads INT cluster 8
-num.network.threads INT cluster 3
+num.io.threads INT cluster 8 1
+num.network.threads INT cluster 3 1
 queued.max.requests INT - 500
-# this rate is not limited yet
-log.cleaner.io.max.bytes.per.second DOUBLE cluster 1.7976931348623157E308
 # metrics are served to Prometheus under --http
 kafka.metrics.polling.interval.secs INT - 10
 kafka.metrics.reporters LIST - empty
@@ -122,6 +121,7 @@ socket.connection.setup.timeout.ms LONG - 10000
 socket.listen.backlog.size INT - 50
 ! Java plugins cannot be loaded
 alter.config.policy.class.name CLASS - null
+client.quota.callback.class CLASS - null
 config.providers LIST cluster empty
 create.topic.policy.class.name CLASS - null
 ! Java plugins cannot be loaded
@@ -200,6 +200,13 @@ func parseIgnored(text string) table {
 		}
 		if special, ok := defaults[f[3]]; ok {
 			d.Default = special
+		}
+		if len(f) > 4 {
+			least, err := strconv.ParseInt(f[4], 10, 64)
+			if err != nil {
+				panic("config: " + line)
+			}
+			d.check = atLeast(least)
 		}
 		defs = append(defs, d)
 	}

@@ -97,7 +97,7 @@ var securityDefs = []Def{
 	// TLS.
 	{Name: "ssl.client.auth", Type: String, Default: "none", Mode: PerBroker, listener: true, check: oneOf("required", "requested", "none"),
 		Doc: "Whether clients must, may or need not show a certificate."},
-	{Name: "ssl.principal.mapping.rules", Type: String, Default: "DEFAULT", Mode: PerBroker, listener: true,
+	{Name: "ssl.principal.mapping.rules", Type: String, Default: "DEFAULT", listener: true,
 		Doc: "Rules that make a user's name of a certificate's subject; the first that fits counts. DEFAULT takes the whole subject."},
 	{Name: "ssl.enabled.protocols", Type: List, Default: "TLSv1.2,TLSv1.3", Mode: PerBroker, listener: true, check: listOf("TLSv1.2", "TLSv1.3"),
 		Doc: "The versions of TLS that clients may use."},
@@ -129,6 +129,9 @@ var securityDefs = []Def{
 
 const listenerPrefix = "listener.name."
 
+// listenerLimits are settings of a listener that may be changed for all brokers.
+var listenerLimits = []string{"max.connections", "max.connection.creation.rate", "num.network.threads"}
+
 // listenerSetting is the declaration of a setting for one listener, or for one mechanism of it, nil if name is none.
 func listenerSetting(name string) *Def {
 	rest, ok := strings.CutPrefix(name, listenerPrefix)
@@ -148,11 +151,15 @@ func listenerSetting(name string) *Def {
 	if d == nil {
 		d = ignoredDefs.byName[rest]
 	}
-	if d == nil || !d.listener && d.ignored == "" || ofMechanism && strings.HasPrefix(rest, "ssl.") {
+	limit := slices.Contains(listenerLimits, rest)
+	if d == nil || !d.listener && d.ignored == "" && !limit || ofMechanism && (limit || strings.HasPrefix(rest, "ssl.")) {
 		return nil
 	}
 	own := *d
-	own.Name, own.listener = name, false
+	own.Name, own.listener, own.Mode = name, false, PerBroker
+	if limit {
+		own.Mode = ClusterWide
+	}
 	own.Default = null
 	return &own
 }
@@ -216,6 +223,11 @@ func (l Listener) value(name string) value {
 			return v
 		}
 	}
+	if s, ok := l.dynamic.Lookup(name); ok && d.listener {
+		if v, err := d.parse(s); err == nil {
+			return v
+		}
+	}
 	v, _ := l.static.value(name)
 	return v
 }
@@ -241,7 +253,7 @@ func (l Listener) Changed(other Dynamic) bool {
 		out := map[string]string{}
 		for _, m := range []map[string]string{d.Cluster, d.Broker} {
 			for k, v := range m {
-				if strings.HasPrefix(k, l.prefix) {
+				if base := Broker(k); strings.HasPrefix(k, l.prefix) || base != nil && base.listener {
 					out[k] = v
 				}
 			}

@@ -68,7 +68,7 @@ func (s *Static) consistent() error {
 	if low, high := s.Int64("group.min.session.timeout.ms"), s.Int64("group.max.session.timeout.ms"); low > high {
 		return fmt.Errorf("group.min.session.timeout.ms (%d) is above group.max.session.timeout.ms (%d)", low, high)
 	}
-	if err := errors.Join(s.consistentGroups(), s.consistentShares(), s.consistentStreams()); err != nil {
+	if err := errors.Join(consistentGroups(s.Live(Dynamic{})), s.consistentShares(), s.consistentStreams()); err != nil {
 		return err
 	}
 	a, idSet := s.Lookup("node.id")
