@@ -29,6 +29,7 @@ type resetOptions struct {
 	shiftSet bool
 	imported string
 	exported string
+	share    bool
 	dryRun   bool
 }
 
@@ -38,13 +39,15 @@ func newReset(env *command.Env) *cobra.Command {
 		Use:   "reset NAME",
 		Short: "Move a group's committed offsets",
 		Long: "Move a group's committed offsets: of all partitions it has offsets for, or of the topics given. The group\n" +
-			"must have no members. Offsets that a partition does not hold become its first or last.\n\n" +
+			"must have no members. Offsets that a partition does not hold become its first or last. In a share group it is\n" +
+			"where the records start that are delivered to it; what it delivered behind that is delivered again.\n\n" +
 			"Files have one line TOPIC,PARTITION,OFFSET per partition, as Kafka's own tool writes and reads them.",
 		Example: `  leat group reset report --to earliest
   leat group reset report --to-time 2026-01-31T08:00:00Z --topic quakes --dry-run
   leat group reset report --shift -100 --topic quakes:0,1
   leat group reset report --to current --export offsets.csv
-  leat group reset report --import offsets.csv`,
+  leat group reset report --import offsets.csv
+  leat group reset workers --share --to earliest --topic jobs`,
 		Args:              command.Args(1, 1, "the name of a group"),
 		ValidArgsFunction: env.CompleteGroups(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -60,6 +63,7 @@ func newReset(env *command.Env) *cobra.Command {
 	f.Int64Var(&o.shift, "shift", 0, "this many records forward, or back if negative")
 	f.StringVar(&o.imported, "import", "", "offsets from this file (- for standard input)")
 	f.StringVar(&o.exported, "export", "", "write the new offsets to this file (- for standard output) instead of committing them")
+	f.BoolVar(&o.share, "share", false, "of a share group, which comes to be if it does not exist yet")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what would change, but change nothing")
 	command.CompleteFlag(cmd, "to", "earliest", "latest", "current")
 	command.CompleteFlagWith(cmd, "topic", env.CompleteTopics(-1))
@@ -130,7 +134,7 @@ func reset(ctx context.Context, env *command.Env, o resetOptions, name string) e
 	if err != nil {
 		return err
 	}
-	offsets, _, err := d.offsets(ctx, client)
+	offsets, _, err := d.offsets(ctx, client) // none of a group that does not exist
 	if err != nil {
 		return err
 	}
@@ -176,10 +180,17 @@ func reset(ctx context.Context, env *command.Env, o resetOptions, name string) e
 func checkIdle(ctx context.Context, client *command.Client, name string, o resetOptions, chosen bool) (*described, error) {
 	d, err := describe(ctx, client, name)
 	if errors.Is(err, kerr.GroupIDNotFound) && (chosen || o.imported != "") {
-		return &described{name: name, kind: "classic"}, nil
+		d = &described{name: name, kind: "classic"}
+		if o.share {
+			d.kind = kindShare
+		}
+		return d, nil
 	}
 	if err != nil {
 		return nil, err
+	}
+	if o.share && d.kind != kindShare {
+		return nil, fault.Usage("group %q is no share group", name).WithDetail("it is a %s group", d.kind).WithHint("leave --share out to move its offsets")
 	}
 	if len(d.members) == 0 || o.dryRun || o.exported != "" {
 		return d, nil

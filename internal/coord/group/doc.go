@@ -33,6 +33,12 @@
 // group is stored. The topics it depends on come as events (Cluster). Members of
 // the classic protocol may be in it while it migrates.
 //
+// A share group (KIP-932, the share*.go files) is given partitions in the same way,
+// but several members may have one, so nobody waits for anybody. Before a partition
+// is assigned the share coordinator has to keep state for it, and before a group goes
+// that state has to: such steps leave as messages (Effects.Sends), and what came of
+// them comes back as an event.
+//
 // A streams group (KIP-1071, the streams*.go files) does the same with tasks. Its
 // members bring a topology; the coordinator places it on the topics that exist and
 // says which internal topics its owner has to create. What a heartbeat leads to is
