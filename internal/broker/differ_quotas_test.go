@@ -97,7 +97,7 @@ func TestQuotasAgainstKafka(t *testing.T) {
 	for _, e := range []quotaParts{
 		nil, {part("user")}, {part("client-id")}, {part("ip")}, {part("user"), part("client-id")}, {part("user", "")}, {part("client-id", "")}, {part("ip", "")},
 		{alice, ip}, {app, ip}, {alice, app, ip}, {part("group", "x")}, {part("", "x")}, {alice, part("group", "x")}, {part("ip", "::1")}, {part("ip", "1.2.3.400")},
-		{part("ip", "no.such.host.invalid")}, {part("user", "differ-a b/c?")}, {alice, part("user", "differ-bob")}, {part("user", "differ-" + strings.Repeat("x", 300))},
+		{part("ip", "no.such.host.invalid")}, {part("user", "differ-a b/c?")}, {alice, part("user", "differ-bob")}, {part("user", "differ-"+strings.Repeat("x", 300))},
 	} {
 		alter(fmt.Sprint("entity ", len(e)), true, quotaChange(e, produce, 1.0))
 		alter(fmt.Sprint("creation of entity ", len(e)), true, quotaChange(e, creation, 1.0))
