@@ -23,6 +23,7 @@ type job struct {
 	from  string // the registry it comes from
 	limit time.Duration
 	run   func(context.Context, *env) error
+	props map[string]string // of the broker, besides what all jobs set
 }
 
 // skipError ends a job that cannot run on this machine.

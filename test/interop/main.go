@@ -15,6 +15,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -36,6 +37,7 @@ var jobs = []job{
 	{name: "sarama", from: "Go proxy", limit: 5 * time.Minute, run: sarama},
 	{name: "java", from: "Maven Central", limit: 6 * time.Minute, run: javaClients},
 	{name: "security", from: "Debian, Maven Central", limit: 6 * time.Minute, run: security},
+	{name: "java-streams", from: "Maven Central", limit: 8 * time.Minute, run: javaStreams, props: streamsProps},
 	{name: "java-tools", from: "Maven Central", limit: 8 * time.Minute, run: javaTools},
 	{name: "kgo", from: "Go proxy", limit: 12 * time.Minute, run: kgoSuite},
 }
@@ -122,10 +124,12 @@ func runJob(ctx context.Context, w io.Writer, root, broker string, j job) error 
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	e.broker, err = launch.New(ctx, launch.Spec{Kind: broker, Dir: dir, HeapMB: 768, Props: map[string]string{
+	props := map[string]string{
 		"num.partitions":                   "4",
 		"group.initial.rebalance.delay.ms": "0",
-	}})
+	}
+	maps.Copy(props, j.props)
+	e.broker, err = launch.New(ctx, launch.Spec{Kind: broker, Dir: dir, HeapMB: 768, Props: props})
 	if errors.Is(err, launch.ErrUnavailable) {
 		return skipError{err.Error()}
 	}
