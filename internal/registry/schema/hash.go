@@ -14,14 +14,17 @@ import (
 // Hash is the MD5 that makes two schemas the same one within a context: over the canonical text, references,
 // metadata and rule set, but not the type. The layout is that of Confluent's registry: present parts follow
 // each other without separators, versions as four bytes, the byte 1 before metadata and before rules.
-func (s *Schema) Hash() [16]byte {
+//
+// Of a Source it is the hash of what is written there: right for one that comes from the store, and different
+// from the schema's own for a text that is not canonical.
+func (s Source) Hash() [16]byte {
 	h := hasher{md5.New()} //nolint:gosec // see the import
-	h.text(s.src.Text)
-	for _, r := range s.src.References {
+	h.text(s.Text)
+	for _, r := range s.References {
 		h.text(r.Name, r.Subject)
 		h.Write(binary.BigEndian.AppendUint32(nil, uint32(r.Version))) //nolint:gosec // two's complement, as Java writes an int
 	}
-	if m := s.src.Metadata; m != nil {
+	if m := s.Metadata; m != nil {
 		h.mark()
 		for _, key := range sortedKeys(m.Tags) {
 			h.text(key)
@@ -30,7 +33,7 @@ func (s *Schema) Hash() [16]byte {
 		h.pairs(m.Properties)
 		h.text(sortedSet(m.Sensitive)...)
 	}
-	if rs := s.src.Rules; rs != nil {
+	if rs := s.Rules; rs != nil {
 		h.mark()
 		for _, list := range [][]Rule{rs.MigrationRules, rs.DomainRules, rs.EncodingRules} {
 			for _, r := range list {
@@ -43,11 +46,20 @@ func (s *Schema) Hash() [16]byte {
 }
 
 // GUID is Hash as a lower-case UUID text.
-func (s *Schema) GUID() string {
+func (s Source) GUID() string {
 	sum := s.Hash()
 	text := hex.EncodeToString(sum[:])
 	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
 }
+
+// Hash is the hash of the schema as it will be stored; see Source.Hash.
+func (s *Schema) Hash() [16]byte { return s.src.Hash() }
+
+// GUID is Hash as a lower-case UUID text.
+func (s *Schema) GUID() string { return s.src.GUID() }
+
+// Source is the schema as it will be stored.
+func (s *Schema) Source() Source { return s.src }
 
 type hasher struct{ hash.Hash }
 

@@ -188,7 +188,7 @@ func (m *miniature) serve(method, target, body string) (int, string) {
 	return refuse(40403, "Schema %d not found", id)
 }
 
-func flag(query url.Values, name string) bool { return strings.EqualFold(query.Get(name), "true") }
+func isSet(query url.Values, name string) bool { return strings.EqualFold(query.Get(name), "true") }
 
 func (m *miniature) source(req requestBody) (schema.Source, error) {
 	src := schema.Source{Type: req.SchemaType, Text: req.Schema, References: req.References, Metadata: req.Metadata}
@@ -225,7 +225,7 @@ func (m *miniature) parse(req requestBody, isNew, normalize bool) (*schema.Schem
 }
 
 func (m *miniature) register(subject string, req requestBody, query url.Values) (int, string) {
-	s, src, err := m.parse(req, true, flag(query, "normalize"))
+	s, src, err := m.parse(req, true, isSet(query, "normalize"))
 	if err != nil {
 		return refuse(42201, "%s", schema.InvalidMessage(subject, 0, -1, src, err))
 	}
@@ -285,12 +285,12 @@ func (m *miniature) previous(subject, version string) []schema.Previous {
 
 func (m *miniature) find(subject string, req requestBody, query url.Values) (int, string) {
 	if len(m.subjects[subject]) == 0 {
-		if _, src, err := m.parse(req, false, flag(query, "normalize")); err != nil {
+		if _, src, err := m.parse(req, false, isSet(query, "normalize")); err != nil {
 			return refuse(42201, "%s", schema.InvalidMessage(subject, 0, -1, src, err))
 		}
 		return refuse(40401, "Subject '%s' not found.", subject)
 	}
-	s, src, err := m.parse(req, false, flag(query, "normalize"))
+	s, src, err := m.parse(req, false, isSet(query, "normalize"))
 	if err != nil {
 		return refuse(42201, "%s", schema.InvalidMessage(subject, 0, -1, src, err))
 	}
@@ -306,8 +306,8 @@ func (m *miniature) find(subject string, req requestBody, query url.Values) (int
 }
 
 func (m *miniature) check(subject, version string, req requestBody, query url.Values) (int, string) {
-	s, src, err := m.parse(req, true, flag(query, "normalize"))
-	verbose := flag(query, "verbose")
+	s, src, err := m.parse(req, true, isSet(query, "normalize"))
+	verbose := isSet(query, "verbose")
 	if err != nil {
 		message := schema.InvalidMessage(subject, 0, -1, src, err)
 		if verbose {
