@@ -78,6 +78,7 @@ func javaTools(ctx context.Context, e *env) error {
 	t.groups()
 	t.offsets()
 	t.performance()
+	t.shareGroups()
 	t.others()
 	t.admin()
 	t.dump()
