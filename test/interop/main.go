@@ -36,6 +36,7 @@ var jobs = []job{
 	{name: "kafkajs", from: "npm", limit: 4 * time.Minute, run: kafkaJS},
 	{name: "sarama", from: "Go proxy", limit: 5 * time.Minute, run: sarama},
 	{name: "java", from: "Maven Central", limit: 6 * time.Minute, run: javaClients},
+	{name: "java-share", from: "Maven Central", limit: 7 * time.Minute, run: shareClients},
 	{name: "security", from: "Debian, Maven Central", limit: 6 * time.Minute, run: security},
 	{name: "java-streams", from: "Maven Central", limit: 8 * time.Minute, run: javaStreams, props: streamsProps},
 	{name: "java-tools", from: "Maven Central", limit: 8 * time.Minute, run: javaTools},
