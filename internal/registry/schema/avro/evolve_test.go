@@ -63,10 +63,18 @@ func (d *drafts) record(depth int) draft {
 
 func (d *drafts) field(name string, depth int) map[string]any {
 	f := map[string]any{"name": name, "type": d.schema(depth - 1)}
-	if value, ok := defaultOf(f["type"]); ok && d.pick("default", 2) == 0 {
+	d.giveDefault(f)
+	return f
+}
+
+// giveDefault gives a field a default now and then, and always where null comes first: the other implementation
+// takes null for the default of such a field even when none is written, which Avro does not.
+func (d *drafts) giveDefault(f map[string]any) {
+	union, _ := f["type"].([]any)
+	always := len(union) > 0 && union[0] == "null"
+	if value, ok := defaultOf(f["type"]); ok && (always || d.pick("default", 2) == 0) {
 		f["default"] = value
 	}
-	return f
 }
 
 func (d *drafts) enum() draft {
@@ -214,12 +222,11 @@ func (d *drafts) evolveFields(fields []any, depth int) []any {
 		case 0: // dropped
 		case 1:
 			c := map[string]any{"name": f["name"].(string) + "x", "type": f["type"], "aliases": []any{f["name"]}}
+			d.giveDefault(c)
 			out = append(out, c)
 		case 2:
 			c := map[string]any{"name": f["name"], "type": d.evolve(f["type"], depth-1)}
-			if v, ok := defaultOf(c["type"]); ok && d.pick("keep default", 2) == 0 {
-				c["default"] = v
-			}
+			d.giveDefault(c)
 			out = append(out, c)
 		default:
 			out = append(out, f)
