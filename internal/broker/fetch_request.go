@@ -63,14 +63,21 @@ func (q *fetchRequest) decode(body []byte, version int16) error {
 	if version >= 12 {
 		q.tagged(&r, version)
 	}
-	if r.Bad || len(r.B) > 0 {
+	if r.Bad { // bytes behind the last field are ignored, as with every API
 		return errFetchShape
 	}
 	return nil
 }
 
+// arrayLen takes the length of an array, which may not be null.
+func arrayLen(r *field.Reader, elemSize int) int {
+	n := r.ArrayLen(elemSize)
+	r.Bad = r.Bad || n < 0
+	return n
+}
+
 func (q *fetchRequest) topics(r *field.Reader, version int16) {
-	for range r.ArrayLen(3) {
+	for range arrayLen(r, 3) {
 		var p fetchPartition
 		if version >= 13 {
 			p.id = r.UUID()
@@ -78,7 +85,7 @@ func (q *fetchRequest) topics(r *field.Reader, version int16) {
 			p.topic = r.String()
 			r.Bad = r.Bad || p.topic == nil
 		}
-		for range r.ArrayLen(16) {
+		for range arrayLen(r, 16) {
 			p.index = r.Int32()
 			p.leaderEpoch = -1
 			if version >= 9 {
@@ -107,7 +114,7 @@ func (q *fetchRequest) topics(r *field.Reader, version int16) {
 }
 
 func (q *fetchRequest) forget(r *field.Reader, version int16) {
-	for range r.ArrayLen(3) {
+	for range arrayLen(r, 3) {
 		var p fetchPartition
 		if version >= 13 {
 			p.id = r.UUID()
@@ -115,7 +122,7 @@ func (q *fetchRequest) forget(r *field.Reader, version int16) {
 			p.topic = r.String()
 			r.Bad = r.Bad || p.topic == nil
 		}
-		for range r.ArrayLen(4) {
+		for range arrayLen(r, 4) {
 			p.index = r.Int32()
 			if r.Bad = r.Bad || len(q.forgotten) == maxFetchPartitions; r.Bad {
 				return

@@ -76,7 +76,7 @@ func (s *fetchState) serve(ctx context.Context, c *transport.Call) {
 	b := s.broker
 	s.resp = fetch.Response{Topics: s.resp.Topics[:0]}
 	code := s.open(c)
-	if s.req.isolation < 0 || s.req.isolation > 1 {
+	if s.badIsolation() && c.Version >= 13 {
 		code = kerr.UnknownServerError
 	}
 	if code != nil {
@@ -103,6 +103,9 @@ func (s *fetchState) serve(ctx context.Context, c *transport.Call) {
 	b.metrics.fetched(n)
 	b.metrics.done(c.Key, b.clock.Now().Sub(c.Received), len(c.Out)+n)
 }
+
+// badIsolation: Kafka fails over an isolation level that does not exist.
+func (s *fetchState) badIsolation() bool { return s.req.isolation < 0 || s.req.isolation > 1 }
 
 // endSession lets the next request of the session in.
 func (s *fetchState) endSession() {
@@ -287,6 +290,10 @@ func (s *fetchState) readAll(c *transport.Call, limit int) (bytes int, urgent bo
 // limit is below a batch's size would never get on.
 func (s *fetchState) readOne(it *fetchItem, version int16, limit int, atLeastOne bool, isolation commitlog.Isolation) {
 	it.err, it.diverged, it.read = nil, nil, commitlog.ReadInfo{}
+	if s.badIsolation() { // versions that name topics have the error at each partition
+		it.err = kerr.UnknownServerError
+		return
+	}
 	if it.denied {
 		it.err = kerr.TopicAuthorizationFailed
 		return
@@ -329,10 +336,6 @@ func (s *fetchState) readOne(it *fetchItem, version int16, limit int, atLeastOne
 		return
 	}
 	it.read, it.held = read, true
-	if version < 10 && log.Config().Compression == commitlog.CompressionZstd {
-		it.err = kerr.UnsupportedCompressionType
-		it.read.Bytes = 0
-	}
 }
 
 // find looks a partition up by what its request names it with.

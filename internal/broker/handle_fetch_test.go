@@ -56,7 +56,6 @@ func TestFetchErrors(t *testing.T) {
 		{"below the start", 12, func(t *kmsg.FetchRequestTopic) { t.Partitions[0].FetchOffset = -1 }, kerr.OffsetOutOfRange},
 		{"beyond the end", 12, func(t *kmsg.FetchRequestTopic) { t.Partitions[0].FetchOffset = 2 }, kerr.OffsetOutOfRange},
 		{"epoch ahead", 12, func(t *kmsg.FetchRequestTopic) { t.Partitions[0].CurrentLeaderEpoch = 1000 }, kerr.UnknownLeaderEpoch},
-		{"zstd for an old client", 9, func(t *kmsg.FetchRequestTopic) { t.Topic = "z" }, kerr.UnsupportedCompressionType},
 	}
 	for _, test := range tests {
 		req := fetchOf("t", id, 0, 0)

@@ -53,7 +53,9 @@ func (b *Broker) handleListOffsets(_ context.Context, r *Request, req *kmsg.List
 			}
 			out.Partitions = append(out.Partitions, answer)
 		}
-		resp.Topics = append(resp.Topics, out)
+		if len(out.Partitions) > 0 {
+			resp.Topics = append(resp.Topics, out)
+		}
 	}
 	return resp
 }
@@ -82,6 +84,9 @@ func specialSince(ts int64) (version int16, known bool) {
 }
 
 func (b *Broker) listOffset(r *Request, req *kmsg.ListOffsetsRequest, topic string, p *kmsg.ListOffsetsRequestTopicPartition, answer *kmsg.ListOffsetsResponseTopicPartition) *kerr.Error {
+	if req.IsolationLevel < 0 || req.IsolationLevel > 1 {
+		return kerr.UnknownServerError // Kafka fails over it
+	}
 	if since, known := specialSince(p.Timestamp); !known || r.Version < since {
 		return kerr.UnsupportedVersion
 	}

@@ -21,6 +21,9 @@ const (
 
 func (b *Broker) handleMetadata(ctx context.Context, r *Request, req *kmsg.MetadataRequest) kmsg.Response {
 	resp := kmsg.NewPtrMetadataResponse()
+	if r.Version < idsInMetadata && slices.ContainsFunc(req.Topics, func(t kmsg.MetadataRequestTopic) bool { return t.Topic == nil || t.TopicID != [16]byte{} }) {
+		return askedByIDTooEarly(req)
+	}
 	// Version 0 has no null: there an empty list means all topics.
 	all := req.Topics == nil || r.Version == 0 && len(req.Topics) == 0
 	create := (req.AllowAutoTopicCreation || r.Version < 4) && b.cfg.Bool("auto.create.topics.enable")
@@ -59,15 +62,37 @@ func (b *Broker) handleMetadata(ctx context.Context, r *Request, req *kmsg.Metad
 	}
 	resp.Topics = make([]kmsg.MetadataResponseTopic, 0, len(req.Topics))
 	seen := make(map[string]bool, len(req.Topics))
+	seenID := make(map[[16]byte]bool)
 	for i := range req.Topics {
 		t := &req.Topics[i]
 		// An id goes before a name: Java's admin client asks by id with an empty name beside it.
 		if t.Topic == nil || t.TopicID != [16]byte{} {
+			if seenID[t.TopicID] {
+				continue
+			}
+			seenID[t.TopicID] = true
 			resp.Topics = append(resp.Topics, a.byID(t.TopicID))
 		} else if !seen[*t.Topic] {
 			seen[*t.Topic] = true
 			resp.Topics = append(resp.Topics, a.byName(*t.Topic))
 		}
+	}
+	return resp
+}
+
+// idsInMetadata is the first version that may ask by id, although two before it have the field.
+const idsInMetadata = 12
+
+// askedByIDTooEarly refuses a request as a whole: every topic has the error, and there is nothing about the cluster.
+func askedByIDTooEarly(req *kmsg.MetadataRequest) kmsg.Response {
+	resp := kmsg.NewPtrMetadataResponse()
+	for _, t := range req.Topics {
+		m := kmsg.NewMetadataResponseTopic()
+		m.Topic, m.TopicID, m.ErrorCode = t.Topic, t.TopicID, kerr.InvalidRequest.Code
+		if m.Topic == nil {
+			m.Topic = new(string)
+		}
+		resp.Topics = append(resp.Topics, m)
 	}
 	return resp
 }

@@ -94,7 +94,7 @@ func (p *Partition) Err() *kerr.Error {
 
 // CheckEpoch compares the leader epoch that a client believes in with the partition's: -1 is not checked.
 func (p *Partition) CheckEpoch(client int32) *kerr.Error {
-	if client < 0 {
+	if client == -1 { // the client does not say; Kafka takes lower ones for epochs that are over
 		return nil
 	}
 	switch epoch := p.LeaderEpoch(); {
