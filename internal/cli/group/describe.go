@@ -15,16 +15,17 @@ import (
 )
 
 type view struct {
-	Group       string      `json:"group"`
-	Type        string      `json:"type"`
-	State       string      `json:"state"`
-	Assignor    string      `json:"assignor,omitempty"`
-	Epoch       *int32      `json:"epoch,omitempty"`
-	Assignment  *int32      `json:"assignment_epoch,omitempty"`
-	Coordinator int32       `json:"coordinator"`
-	Lag         int64       `json:"lag"`
-	Members     []member    `json:"members"`
-	Offsets     []offsetRow `json:"offsets"`
+	Group       string        `json:"group"`
+	Type        string        `json:"type"`
+	State       string        `json:"state"`
+	Assignor    string        `json:"assignor,omitempty"`
+	Epoch       *int32        `json:"epoch,omitempty"`
+	Assignment  *int32        `json:"assignment_epoch,omitempty"`
+	Coordinator int32         `json:"coordinator"`
+	Lag         int64         `json:"lag"`
+	Members     []member      `json:"members"`
+	Offsets     []offsetRow   `json:"offsets"`
+	Topology    []subtopology `json:"topology,omitempty"` // of a streams group
 }
 
 type offsetRow struct {
@@ -47,7 +48,8 @@ func newDescribe(env *command.Env) *cobra.Command {
 		Short: "Show a group's members, committed offsets and lag",
 		Long: "Show a group's committed offsets, the ends of the partitions, the lag between them, and who reads what.\n" +
 			"A partition without a committed offset counts from its start. A share group shows where its unread records\n" +
-			"start, and how many from there on it has not delivered for good.",
+			"start, and how many from there on it has not delivered for good. A streams group shows the parts of its\n" +
+			"application as well, and its members their tasks.",
 		Args:              command.Args(1, -1, "the name of a group"),
 		ValidArgsFunction: env.CompleteGroups(-1),
 		RunE:              func(cmd *cobra.Command, args []string) error { return show(cmd.Context(), env, args, members) },
@@ -103,10 +105,13 @@ func look(ctx context.Context, client *command.Client, name string) (*view, erro
 	offsets.Each(func(o kadm.OffsetResponse) { topics[o.Topic], parts[topicPart{o.Topic, o.Partition}] = true, true })
 	for _, m := range d.members {
 		for tp := range m.owns {
-			topics[tp.topic], parts[tp] = true, true
+			topics[tp.topic] = true
+			if d.kind != kindStreams { // whose tasks may have more numbers than a topic has partitions
+				parts[tp] = true
+			}
 		}
 	}
-	v := &view{Group: name, Type: d.kind, State: d.state, Assignor: d.protocol, Epoch: d.epoch, Assignment: d.assignmentEpoch, Coordinator: d.coordinator, Members: d.members, Offsets: []offsetRow{}}
+	v := &view{Group: name, Type: d.kind, State: d.state, Assignor: d.protocol, Epoch: d.epoch, Assignment: d.assignmentEpoch, Coordinator: d.coordinator, Members: d.members, Offsets: []offsetRow{}, Topology: d.topology}
 	if v.Members == nil {
 		v.Members = []member{}
 	}
@@ -199,6 +204,9 @@ func write(env *command.Env, v view, members bool) error {
 	if err := env.Printf("%s\n\n", line); err != nil {
 		return err
 	}
+	if members && v.Type == kindStreams {
+		return writeTasks(env, v.Members)
+	}
 	if members && v.Epoch != nil {
 		t := screen.NewTable("MEMBER", "INSTANCE", "CLIENT", "HOST", "PROTOCOL", "EPOCH>", "PARTITIONS>", "ASSIGNED", "TARGET")
 		for _, m := range v.Members {
@@ -228,6 +236,9 @@ func write(env *command.Env, v view, members bool) error {
 		if r.Failure != "" {
 			env.Notef("partition %d of topic %q: %s", r.Partition, r.Topic, r.Failure)
 		}
+	}
+	if len(v.Topology) > 0 {
+		return writeTopology(env, v.Topology)
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
-// Package group holds the commands under "leat group": what groups of consumers there are, share groups among them, how
-// far each has come, and moving or deleting their offsets.
+// Package group holds the commands under "leat group": what groups of consumers there are, share and streams groups among
+// them, how far each has come, and moving or deleting their offsets.
 package group
 
 import (
@@ -33,6 +33,7 @@ type member struct {
 	Target     map[string][]int32 `json:"target,omitempty"` // where it is on its way to something else
 	Host       string             `json:"host"`
 	Assigned   map[string][]int32 `json:"assigned"`
+	Tasks      *tasks             `json:"tasks,omitempty"` // of a member of a streams group
 	owns       map[topicPart]bool // the same, for look-ups
 }
 
@@ -44,14 +45,15 @@ type topicPart struct {
 // described is a group as its coordinator tells it, of either protocol.
 type described struct {
 	name        string
-	kind        string // classic, consumer or share
+	kind        string // classic, consumer, share or streams
 	state       string
 	protocol    string // the assignor
 	coordinator int32
 	members     []member
 	subscribed  map[string]bool
-	// epochs of a consumer or share group; nil for a classic one
+	// epochs of a consumer, share or streams group; nil for a classic one
 	epoch, assignmentEpoch *int32
+	topology               []subtopology // of a streams group
 }
 
 // states in which a group exists without members.
@@ -71,7 +73,7 @@ func describe(ctx context.Context, client *command.Client, name string) (*descri
 	g := groups[name]
 	switch {
 	case errors.Is(g.Err, kerr.GroupIDNotFound), g.Err == nil && g.State == stateDead:
-		for _, ask := range []func(context.Context, *command.Client, string) (*described, error){describeNewer, describeShare} {
+		for _, ask := range []func(context.Context, *command.Client, string) (*described, error){describeNewer, describeShare, describeStreams} {
 			if d, err := ask(ctx, client, name); err != nil || d != nil {
 				return d, err
 			}

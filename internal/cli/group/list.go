@@ -33,7 +33,7 @@ func newList(env *command.Env) *cobra.Command {
 	}
 	cmd.Flags().StringSliceVar(&states, "state", nil, "only groups in these states, such as Stable,Empty")
 	cmd.Flags().StringSliceVar(&types, "type", nil, "only groups of these types: classic, consumer, share, streams")
-	command.CompleteFlag(cmd, "state", "Stable", "Empty", "PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling", "Dead")
+	command.CompleteFlag(cmd, "state", "Stable", "Empty", "PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling", "NotReady", "Dead")
 	command.CompleteFlag(cmd, "type", "classic", "consumer", "share", "streams")
 	return cmd
 }
