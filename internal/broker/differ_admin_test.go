@@ -1,12 +1,14 @@
 package broker
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +106,9 @@ func (s *adminSide) outcome(st adminStep, version int16) string {
 	if err != nil {
 		return "closed"
 	}
+	if v, ok := resp.(*kmsg.ApiVersionsResponse); ok {
+		sortAPIVersions(v)
+	}
 	b, err := json.Marshal(resp)
 	if err != nil {
 		return err.Error()
@@ -122,6 +127,15 @@ func (s *adminSide) outcome(st adminStep, version int16) string {
 		}
 		return name + ":N"
 	})
+}
+
+// sortAPIVersions leaves out telemetry, which Kafka advertises only with a plugin, and puts features in order.
+func sortAPIVersions(v *kmsg.ApiVersionsResponse) {
+	v.ApiKeys = slices.DeleteFunc(v.ApiKeys, func(k kmsg.ApiVersionsResponseApiKey) bool { return k.ApiKey == 71 || k.ApiKey == 72 })
+	slices.SortFunc(v.ApiKeys, func(a, b kmsg.ApiVersionsResponseApiKey) int { return cmp.Compare(a.ApiKey, b.ApiKey) })
+	slices.SortFunc(v.SupportedFeatures, func(a, b kmsg.ApiVersionsResponseSupportedFeature) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(v.FinalizedFeatures, func(a, b kmsg.ApiVersionsResponseFinalizedFeature) int { return cmp.Compare(a.Name, b.Name) })
+	v.FinalizedFeaturesEpoch = min(v.FinalizedFeaturesEpoch, 1)
 }
 
 func adminSteps() []adminStep {
@@ -169,7 +183,13 @@ func adminSteps() []adminStep {
 	add("two, first wrong", 1, 2, features(true, level{"foo", 1, 1}, level{"group.version", 1, 1}))
 	add("the same twice", 0, 2, features(true, level{"group.version", 1, 1}, level{"group.version", 0, 2}))
 	for _, name := range []string{"transaction.version", "group.version", "share.version", "streams.version"} {
+		add("with "+name+" ApiVersions", 0, 4, apiVersions)
 		add("down "+name, 2, 2, features(false, level{name, 0, 2}))
+		add("without "+name+" ApiVersions", 0, 4, apiVersions)
+		for _, g := range governed[name] {
+			key := g.request().Key()
+			add("without "+name+" "+kmsg.NameForKey(key), g.from, g.to, func(*adminSide) kmsg.Request { return g.request() })
+		}
 		add("upgrade down "+name, 2, 2, features(false, level{name, 0, 1}))
 		add("again down "+name, 1, 2, features(false, level{name, 0, 2}))
 		add("up as downgrade "+name, 1, 1, features(false, level{name, 1, 2}))
@@ -346,6 +366,10 @@ func adminSteps() []adminStep {
 	add("move what is unknown", 1, 2, alterDirs(dirMove{topic: "admin", parts: []int32{4}}, dirMove{topic: "none", parts: []int32{0}}))
 	add("move unknown to unknown", 1, 2, alterDirs(dirMove{dir: "/nowhere", topic: "none", parts: []int32{0}}))
 	add("move twice", 1, 2, alterDirs(dirMove{topic: "admin", parts: []int32{0}}, dirMove{dir: "/nowhere", topic: "admin", parts: []int32{0}}))
+	for n := 211; n < 215; n++ { // the directory it would move into has a name as well
+		add(fmt.Sprintf("move a topic with a name of %d bytes", n), 1, 2, alterDirs(dirMove{dir: "/nowhere", topic: strings.Repeat("x", n), parts: []int32{17}}))
+	}
+	add("move no partitions", 1, 2, alterDirs(dirMove{topic: "admin"}))
 	describeDirs := func(topics ...kmsg.DescribeLogDirsRequestTopic) func(*adminSide) kmsg.Request {
 		return func(*adminSide) kmsg.Request {
 			req := kmsg.NewPtrDescribeLogDirsRequest()
@@ -376,4 +400,66 @@ func directoryID(c *conn) [16]byte {
 	req.Topics = []kmsg.DescribeQuorumRequestTopic{{Topic: "__cluster_metadata", Partitions: []kmsg.DescribeQuorumRequestTopicPartition{{}}}}
 	resp := ask[*kmsg.DescribeQuorumResponse](c, req, 2)
 	return resp.Topics[0].Partitions[0].CurrentVoters[0].ReplicaDirectoryID
+}
+
+func apiVersions(*adminSide) kmsg.Request {
+	req := kmsg.NewPtrApiVersionsRequest()
+	req.ClientSoftwareName, req.ClientSoftwareVersion = "test", "1"
+	return req
+}
+
+type governedRequest struct {
+	from, to int16
+	request  func() kmsg.Request
+}
+
+// governed are requests that are answered by what a feature's level allows.
+var governed = map[string][]governedRequest{
+	"group.version": {
+		{0, 1, func() kmsg.Request {
+			req := kmsg.NewPtrConsumerGroupHeartbeatRequest()
+			req.Group, req.MemberID, req.RebalanceTimeoutMillis = "admin-group", "m", 1000
+			req.SubscribedTopicNames, req.Topics = []string{"admin"}, []kmsg.ConsumerGroupHeartbeatRequestTopic{}
+			return req
+		}},
+		{0, 1, func() kmsg.Request { return &kmsg.ConsumerGroupDescribeRequest{Groups: []string{"admin-group", ""}} }},
+	},
+	"share.version": {
+		{1, 1, func() kmsg.Request {
+			req := kmsg.NewPtrShareGroupHeartbeatRequest()
+			req.GroupID, req.MemberID, req.SubscribedTopicNames = "admin-share", "m", []string{"admin"}
+			return req
+		}},
+		{1, 1, func() kmsg.Request { return &kmsg.ShareGroupDescribeRequest{GroupIDs: []string{"admin-share", ""}} }},
+		{1, 2, func() kmsg.Request {
+			req := kmsg.NewPtrShareFetchRequest()
+			req.GroupID, req.MemberID = new("admin-share"), new("AAAAAAAAAAAAAAAAAAAABw")
+			req.Topics = []kmsg.ShareFetchRequestTopic{{TopicID: [16]byte{5}, Partitions: []kmsg.ShareFetchRequestTopicPartition{{}}}}
+			return req
+		}},
+		{1, 2, func() kmsg.Request {
+			req := kmsg.NewPtrShareAcknowledgeRequest()
+			req.GroupID, req.MemberID, req.ShareSessionEpoch = new("admin-share"), new("AAAAAAAAAAAAAAAAAAAABw"), 1
+			req.Topics = []kmsg.ShareAcknowledgeRequestTopic{{TopicID: [16]byte{5}, Partitions: []kmsg.ShareAcknowledgeRequestTopicPartition{{}}}}
+			return req
+		}},
+		{0, 1, func() kmsg.Request {
+			return &kmsg.DescribeShareGroupOffsetsRequest{Groups: []kmsg.DescribeShareGroupOffsetsRequestGroup{{GroupID: "admin-share", Topics: []kmsg.DescribeShareGroupOffsetsRequestGroupTopic{{Topic: "admin", Partitions: []int32{0}}}}}}
+		}},
+		{0, 0, func() kmsg.Request {
+			return &kmsg.AlterShareGroupOffsetsRequest{GroupID: "admin-share", Topics: []kmsg.AlterShareGroupOffsetsRequestTopic{{Topic: "admin", Partitions: []kmsg.AlterShareGroupOffsetsRequestTopicPartition{{}}}}}
+		}},
+		{0, 0, func() kmsg.Request {
+			return &kmsg.DeleteShareGroupOffsetsRequest{GroupID: "admin-share", Topics: []kmsg.DeleteShareGroupOffsetsRequestTopic{{Topic: "admin"}}}
+		}},
+	},
+	"streams.version": {
+		{0, 0, func() kmsg.Request {
+			req := kmsg.NewPtrStreamsGroupHeartbeatRequest()
+			req.Group, req.MemberID, req.RebalanceTimeoutMillis = "admin-streams", "m", 1000
+			req.Topology = &kmsg.StreamsGroupHeartbeatRequestTopology{}
+			return req
+		}},
+		{0, 0, func() kmsg.Request { return &kmsg.StreamsGroupDescribeRequest{Groups: []string{"admin-streams", ""}} }},
+	},
 }

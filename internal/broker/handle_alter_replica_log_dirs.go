@@ -3,11 +3,10 @@ package broker
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"leat.dev/internal/broker/replica"
 )
 
 // handleAlterReplicaLogDirs answers as Kafka does with one log directory: replicas are where they are to be, or the
@@ -18,6 +17,9 @@ func (b *Broker) handleAlterReplicaLogDirs(_ context.Context, _ *Request, req *k
 		d := &req.Dirs[i]
 		for j := range d.Topics {
 			name := d.Topics[j].Topic
+			if len(d.Topics[j].Partitions) == 0 {
+				continue
+			}
 			at := slices.IndexFunc(resp.Topics, func(t kmsg.AlterReplicaLogDirsResponseTopic) bool { return t.Topic == name })
 			if at < 0 {
 				at = len(resp.Topics)
@@ -32,7 +34,7 @@ func (b *Broker) handleAlterReplicaLogDirs(_ context.Context, _ *Request, req *k
 			}
 			for _, index := range d.Topics[j].Partitions {
 				p := kmsg.NewAlterReplicaLogDirsResponseTopicPartition()
-				p.Partition, p.ErrorCode = index, b.moveTo(d.Dir, b.replicas.Topic(name), index)
+				p.Partition, p.ErrorCode = index, b.moveTo(d.Dir, name, index)
 				if k, twice := known[index]; twice {
 					t.Partitions[k] = p // of two directories the last counts
 					continue
@@ -45,11 +47,22 @@ func (b *Broker) handleAlterReplicaLogDirs(_ context.Context, _ *Request, req *k
 	return resp
 }
 
+// futureSuffix is how much longer than topic and partition the name of the directory is that a replica moves into: a
+// dot, a UUID in hexadecimal and "-future".
+const futureSuffix = 1 + 32 + 7
+
+// fileNameMax is the longest name of a file or a directory, in bytes.
+const fileNameMax = 255
+
 // moveTo is the error code of moving a partition to a directory.
-func (b *Broker) moveTo(dir string, topic *replica.Topic, index int32) int16 {
+func (b *Broker) moveTo(dir, name string, index int32) int16 {
+	if len(name)+len("-")+len(strconv.Itoa(int(index)))+futureSuffix > fileNameMax {
+		return kerr.InvalidTopicException.Code
+	}
 	if dir != b.dir.Path() {
 		return kerr.LogDirNotFound.Code
 	}
+	topic := b.replicas.Topic(name)
 	if topic == nil || topic.Partition(index) == nil {
 		return kerr.UnknownTopicOrPartition.Code
 	}

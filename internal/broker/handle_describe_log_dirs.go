@@ -25,25 +25,40 @@ func (b *Broker) handleDescribeLogDirs(_ context.Context, r *Request, req *kmsg.
 	if req.Topics == nil {
 		dir.Topics = b.describeAllLogs()
 	} else {
-		for i := range req.Topics {
-			t := &req.Topics[i]
-			out := kmsg.NewDescribeLogDirsResponseDirTopic()
-			out.Topic = t.Topic
-			topic := b.replicas.Topic(t.Topic)
-			seen := map[int32]bool{}
-			for _, index := range t.Partitions {
-				if topic != nil && !seen[index] {
-					seen[index] = true
-					out.Partitions = appendLogSize(out.Partitions, topic.Partition(index))
-				}
-			}
-			if len(out.Partitions) > 0 {
-				dir.Topics = append(dir.Topics, out)
-			}
-		}
+		dir.Topics = b.describeLogs(req.Topics)
 	}
 	resp.Dirs = append(resp.Dirs, dir)
 	return resp
+}
+
+// describeLogs lists what of the named partitions there is, each once.
+func (b *Broker) describeLogs(asked []kmsg.DescribeLogDirsRequestTopic) []kmsg.DescribeLogDirsResponseDirTopic {
+	var out []kmsg.DescribeLogDirsResponseDirTopic
+	at := map[string]int{} // in out
+	seen := map[*replica.Partition]bool{}
+	for i := range asked {
+		topic := b.replicas.Topic(asked[i].Topic)
+		if topic == nil {
+			continue
+		}
+		for _, index := range asked[i].Partitions {
+			p := topic.Partition(index)
+			if p == nil || p.Log() == nil || seen[p] {
+				continue
+			}
+			seen[p] = true
+			k, listed := at[topic.Name]
+			if !listed {
+				k = len(out)
+				at[topic.Name] = k
+				t := kmsg.NewDescribeLogDirsResponseDirTopic()
+				t.Topic = topic.Name
+				out = append(out, t)
+			}
+			out[k].Partitions = appendLogSize(out[k].Partitions, p)
+		}
+	}
+	return out
 }
 
 func (b *Broker) describeAllLogs() []kmsg.DescribeLogDirsResponseDirTopic {

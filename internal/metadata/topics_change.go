@@ -57,8 +57,9 @@ func (v *view) deleteTopics(topics []kmsg.DeleteTopicsRequestTopic, version int1
 			ids[t.TopicID]++
 		}
 	}
+	// A topic that the request names by its name and by its id stays, and is answered for once.
+	both := func(topic *Topic) bool { return names[topic.Name] != 0 && ids[topic.ID] != 0 }
 	var records []record.Record
-	deleted := map[[16]byte]bool{}
 	for i := range topics {
 		t := &topics[i]
 		if why, seen := v.checkDelete(t, names, ids, version); seen {
@@ -68,15 +69,18 @@ func (v *view) deleteTopics(topics []kmsg.DeleteTopicsRequestTopic, version int1
 			continue
 		}
 		topic := resolve(t)
-		if deleted[topic.ID] { // once by its name and once by its id
-			resp.Topics = append(resp.Topics, undeleted(*t, refuse(kerr.InvalidRequest, "The provided topic name maps to an ID that was already supplied.")))
+		if both(topic) {
+			if t.Topic != nil {
+				r := undeleted(*t, refuse(kerr.InvalidRequest, "The provided topic name maps to an ID that was already supplied."))
+				r.TopicID = topic.ID
+				resp.Topics = append(resp.Topics, r)
+			}
 			continue
 		}
 		if why := v.mutate(len(topic.Partitions)); why != nil {
 			resp.Topics = append(resp.Topics, undeleted(*t, why))
 			continue
 		}
-		deleted[topic.ID] = true
 		records = append(records, &record.RemoveTopic{TopicID: topic.ID})
 		r := kmsg.NewDeleteTopicsResponseTopic()
 		r.Topic, r.TopicID = new(topic.Name), topic.ID

@@ -38,7 +38,7 @@ func (n *Node) CreateTopics(ctx context.Context, req *kmsg.CreateTopicsRequest) 
 
 func refusedTopic(name string, why *refusal) kmsg.CreateTopicsResponseTopic {
 	r := kmsg.NewCreateTopicsResponseTopic()
-	r.Topic = name
+	r.Topic, r.Configs = name, []kmsg.CreateTopicsResponseTopicConfig{} // null is for those that may not see them
 	r.ErrorCode, r.ErrorMessage = why.fields()
 	return r
 }
