@@ -2,7 +2,6 @@ package broker
 
 import (
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"leat.dev/internal/broker/coordinator"
 	"leat.dev/internal/coord/group"
@@ -14,9 +13,6 @@ import (
 func (b *Broker) servesShareGroups() bool {
 	return b.meta.Image().Features[metadata.ShareVersion] >= 1
 }
-
-// noShareGroups is the answer to requests about share groups where there are none.
-func noShareGroups(req kmsg.Request) kmsg.Response { return refused(req, kerr.UnsupportedVersion) }
 
 // shareGroupOptions are what the group coordinator needs for share groups.
 func (b *Broker) shareGroupOptions(o *coordinator.Options) {

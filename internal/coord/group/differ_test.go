@@ -50,6 +50,7 @@ func (d *differ) run(suffix string) []string {
 	d.offsets()
 	d.consumers()
 	d.shares()
+	d.streams()
 	d.admin()
 	d.find()
 	return d.out
@@ -73,7 +74,7 @@ var (
 	shortUUID    = regexp.MustCompile(`"MemberID":"[A-Za-z0-9_-]{22}"`)
 	addressField = regexp.MustCompile(`"(Port|NodeID|ThrottleMillis)":-?[0-9]+`)
 	// The message of an unknown key type is for people: ours says what the cause is.
-	messageField = regexp.MustCompile(`"ErrorMessage":"[Tt]his [^"]*"`)
+	messageField = regexp.MustCompile(`"ErrorMessage":"(?:[Tt]his|coordinators are) [^"]*"`)
 	topicIDField = regexp.MustCompile(`"TopicID":\[[0-9,]*\]`)
 )
 
@@ -95,6 +96,7 @@ func (d *differ) ask(req kmsg.Request) kmsg.Response {
 
 // sortTopics orders what brokers may order as they like.
 func sortTopics(resp kmsg.Response) {
+	sortStreams(resp)
 	switch r := resp.(type) {
 	case *kmsg.OffsetCommitResponse:
 		for i := range r.Topics {
