@@ -290,7 +290,10 @@ func (s *fetchState) readAll(c *transport.Call, limit int) (bytes int, urgent bo
 // limit is below a batch's size would never get on.
 func (s *fetchState) readOne(it *fetchItem, version int16, limit int, atLeastOne bool, isolation commitlog.Isolation) {
 	it.err, it.diverged, it.read = nil, nil, commitlog.ReadInfo{}
-	if s.badIsolation() { // versions that name topics have the error at each partition
+	if s.badIsolation() { // versions that name topics have the error at each partition too
+		if version >= 7 {
+			s.resp.ErrorCode = kerr.UnknownServerError.Code
+		}
 		it.err = kerr.UnknownServerError
 		return
 	}
@@ -311,7 +314,7 @@ func (s *fetchState) readOne(it *fetchItem, version int16, limit int, atLeastOne
 		it.err = kerr.NotLeaderForPartition
 		return
 	}
-	if it.err = it.found.CheckEpoch(it.epoch); it.err != nil {
+	if it.err = it.found.CheckEpoch(max(it.epoch, -1)); it.err != nil { // here any negative epoch is none
 		return
 	}
 	log := it.found.Log()

@@ -109,7 +109,7 @@ func (b *Broker) formatKafka(ctx context.Context) error {
 		return err
 	}
 	out, err := exec.CommandContext(ctx, "java", "-cp", b.lib+"/*", "kafka.tools.StorageTool", "format",
-		"-t", base64.RawURLEncoding.EncodeToString(id), "-c", b.kafkaConfig()).CombinedOutput()
+		"--cluster-id="+base64.RawURLEncoding.EncodeToString(id), "-c", b.kafkaConfig()).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("format Apache Kafka's data folder: %w\n%s", err, out)
 	}

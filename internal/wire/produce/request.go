@@ -70,6 +70,7 @@ func (q *Request) Decode(body []byte, version int16) error {
 	q.Acks = r.Int16()
 	q.TimeoutMillis = r.Int32()
 	topics := r.ArrayLen(minTopicBytes)
+	r.Bad = r.Bad || topics < 0 // neither array may be null
 	q.Topics = q.Topics[:0]
 	for range topics {
 		if r.Bad {
@@ -92,6 +93,7 @@ func decodeTopic(r *field.Reader, t *Topic, version int16) {
 		r.Bad = true // a name is not nullable
 	}
 	partitions := r.ArrayLen(minPartitionBytes)
+	r.Bad = r.Bad || partitions < 0
 	t.Partitions = t.Partitions[:0]
 	for range partitions {
 		if r.Bad {
