@@ -168,6 +168,23 @@ func (s *Schema) Format(format string) (string, error) {
 	return text, err
 }
 
+// described gives the texts of differences, up to source.MessagesBytesMax.
+func described[D interface {
+	Describe(reader, writer string) string
+}](list []D, reader, written string) []string {
+	var out []string
+	size := 0
+	for _, d := range list {
+		if size > source.MessagesBytesMax {
+			break
+		}
+		text := d.Describe(reader, written)
+		size += len(text)
+		out = append(out, text)
+	}
+	return out
+}
+
 type avroBody struct{ s *avro.Schema }
 
 func (b avroBody) name() string { return b.s.Name() }
@@ -194,11 +211,7 @@ func (b avroBody) equal(o body) bool {
 func (b avroBody) readFaults(writer body, reader, written string, _ Policy) []string {
 	other, _ := writer.(avroBody)
 	list := avro.Compare(b.s, other.s)
-	out := make([]string, len(list))
-	for i, d := range list {
-		out[i] = d.Describe(reader, written)
-	}
-	return out
+	return described(list, reader, written)
 }
 
 type jsonBody struct{ s *jsonschema.Schema }
@@ -223,11 +236,7 @@ func (b jsonBody) equal(o body) bool {
 func (b jsonBody) readFaults(writer body, reader, written string, policy Policy) []string {
 	other, _ := writer.(jsonBody)
 	list := jsonschema.Compare(b.s, other.s, policy == Lenient)
-	out := make([]string, len(list))
-	for i, d := range list {
-		out[i] = d.Describe(reader, written)
-	}
-	return out
+	return described(list, reader, written)
 }
 
 type protobufBody struct{ s *protobuf.Schema }
@@ -259,9 +268,5 @@ func (b protobufBody) equal(o body) bool {
 func (b protobufBody) readFaults(writer body, reader, written string, _ Policy) []string {
 	other, _ := writer.(protobufBody)
 	list := protobuf.Compare(b.s, other.s)
-	out := make([]string, len(list))
-	for i, d := range list {
-		out[i] = d.Describe(reader, written)
-	}
-	return out
+	return described(list, reader, written)
 }

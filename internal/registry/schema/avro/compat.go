@@ -12,8 +12,16 @@ import (
 // A Difference is one reason why a reader's schema cannot read what a writer's wrote.
 type Difference struct {
 	Type    string // TYPE_MISMATCH, NAME_MISMATCH, ...: Java's SchemaIncompatibilityType
-	Path    string // "/", "/fields/0/type", ...: a place in the reader's schema, or a writer's union branch
 	Message string // what was met there
+	path    *source.Path
+}
+
+// Path is the place in the reader's schema, or a writer's union branch: "/", "/fields/0/type", ...
+func (d Difference) Path() string {
+	if d.path == nil {
+		return "/"
+	}
+	return d.path.String()
 }
 
 // The types of a Difference.
@@ -33,21 +41,21 @@ func (d Difference) Describe(reader, writer string) string {
 	var text string
 	switch d.Type {
 	case TypeMismatch:
-		text = fmt.Sprintf("The type (path '%s') of a field in the %s schema does not match with the %s schema", d.Path, reader, writer)
+		text = fmt.Sprintf("The type (path '%s') of a field in the %s schema does not match with the %s schema", d.Path(), reader, writer)
 	case NameMismatch:
-		text = fmt.Sprintf("The name of the schema has changed (path '%s')", d.Path)
+		text = fmt.Sprintf("The name of the schema has changed (path '%s')", d.Path())
 	case FixedSizeMismatch:
-		text = fmt.Sprintf("The size of FIXED type field at path '%s' in the %s schema does not match with the %s schema", d.Path, reader, writer)
+		text = fmt.Sprintf("The size of FIXED type field at path '%s' in the %s schema does not match with the %s schema", d.Path(), reader, writer)
 	case MissingEnumSymbols:
-		text = fmt.Sprintf("The %s schema is missing enum symbols '%s' at path '%s' in the %s schema", reader, d.Message, d.Path, writer)
+		text = fmt.Sprintf("The %s schema is missing enum symbols '%s' at path '%s' in the %s schema", reader, d.Message, d.Path(), writer)
 	case FieldMissingDefault:
-		text = fmt.Sprintf("The field '%s' at path '%s' in the %s schema has no default value and is missing in the %s schema", d.Message, d.Path, reader, writer)
+		text = fmt.Sprintf("The field '%s' at path '%s' in the %s schema has no default value and is missing in the %s schema", d.Message, d.Path(), reader, writer)
 	case MissingUnionBranch:
-		text = fmt.Sprintf("The %s schema is missing a type inside a union field at path '%s' in the %s schema", reader, d.Path, writer)
+		text = fmt.Sprintf("The %s schema is missing a type inside a union field at path '%s' in the %s schema", reader, d.Path(), writer)
 	case comparisonTooLarge:
 		return source.TooLarge
 	default:
-		text = fmt.Sprintf("The field at path '%s' in the %s schema has more than one counterpart in the %s schema", d.Path, reader, writer)
+		text = fmt.Sprintf("The field at path '%s' in the %s schema has more than one counterpart in the %s schema", d.Path(), reader, writer)
 	}
 	return "{errorType:'" + d.Type + "', description:'" + text + "', additionalInfo:'" + d.Message + "'}"
 }
@@ -58,8 +66,8 @@ func (d Difference) Describe(reader, writer string) string {
 func Compare(reader, writer *Schema) []Difference {
 	c := &comparison{done: map[[2]*Type]*result{}}
 	r := c.types(reader.Root, writer.Root, nil)
-	if c.steps > source.CompareMax {
-		return []Difference{{Type: comparisonTooLarge, Path: "/"}}
+	if c.over {
+		return []Difference{{Type: comparisonTooLarge}}
 	}
 	return r.list
 }
@@ -74,29 +82,11 @@ type result struct {
 type comparison struct {
 	done  map[[2]*Type]*result
 	steps int
+	depth int
+	over  bool // a limit was met: the result is worthless
 }
 
-// A path is the place in reverse, so that branches share their beginnings.
-type path struct {
-	up   *path
-	step string
-}
-
-func (p *path) String() string {
-	if p == nil {
-		return "/"
-	}
-	var steps []string
-	for ; p != nil; p = p.up {
-		steps = append(steps, p.step)
-	}
-	slices.Reverse(steps)
-	return "/" + strings.Join(steps, "/")
-}
-
-func (p *path) down(step string) *path { return &path{p, step} }
-
-func (c *comparison) types(reader, writer *Type, at *path) *result {
+func (c *comparison) types(reader, writer *Type, at *source.Path) *result {
 	pair := [2]*Type{reader, writer}
 	if r := c.done[pair]; r != nil {
 		if r.open {
@@ -104,9 +94,12 @@ func (c *comparison) types(reader, writer *Type, at *path) *result {
 		}
 		return r
 	}
-	if c.steps++; c.steps > source.CompareMax {
+	c.steps++
+	if c.over = c.over || c.steps > source.CompareMax || c.depth > source.CompareDepthMax; c.over {
 		return &result{}
 	}
+	c.depth++
+	defer func() { c.depth-- }()
 	r := &result{open: true}
 	c.done[pair] = r
 	r.list = c.pair(reader, writer, at)
@@ -114,14 +107,14 @@ func (c *comparison) types(reader, writer *Type, at *path) *result {
 	return r
 }
 
-func (c *comparison) pair(reader, writer *Type, at *path) []Difference {
+func (c *comparison) pair(reader, writer *Type, at *source.Path) []Difference {
 	if reader.Kind == writer.Kind {
 		return c.sameKind(reader, writer, at)
 	}
 	if writer.Kind == Union {
 		var list []Difference
 		for i, branch := range writer.Types {
-			list = append(list, c.types(reader, branch, at.down(strconv.Itoa(i))).list...)
+			list = append(list, c.types(reader, branch, at.Down(strconv.Itoa(i))).list...)
 		}
 		return list
 	}
@@ -136,12 +129,12 @@ func (c *comparison) pair(reader, writer *Type, at *path) []Difference {
 	if promotes(writer.Kind, reader.Kind) {
 		return nil
 	}
-	return []Difference{{TypeMismatch, at.String(), fmt.Sprintf("reader type: %s not compatible with writer type: %s",
-		strings.ToUpper(reader.Kind.String()), strings.ToUpper(writer.Kind.String()))}}
+	return []Difference{{TypeMismatch, fmt.Sprintf("reader type: %s not compatible with writer type: %s",
+		strings.ToUpper(reader.Kind.String()), strings.ToUpper(writer.Kind.String())), at}}
 }
 
-func missingBranch(writer *Type, at *path) Difference {
-	return Difference{MissingUnionBranch, at.String(), "reader union lacking writer type: " + strings.ToUpper(writer.Kind.String())}
+func missingBranch(writer *Type, at *source.Path) Difference {
+	return Difference{MissingUnionBranch, "reader union lacking writer type: " + strings.ToUpper(writer.Kind.String()), at}
 }
 
 func promotes(from, to Kind) bool {
@@ -160,16 +153,16 @@ func promotes(from, to Kind) bool {
 	return false
 }
 
-func (c *comparison) sameKind(reader, writer *Type, at *path) []Difference {
+func (c *comparison) sameKind(reader, writer *Type, at *source.Path) []Difference {
 	switch reader.Kind {
 	case Array:
-		return c.types(reader.Items, writer.Items, at.down("items")).list
+		return c.types(reader.Items, writer.Items, at.Down("items")).list
 	case Map:
-		return c.types(reader.Items, writer.Items, at.down("values")).list
+		return c.types(reader.Items, writer.Items, at.Down("values")).list
 	case Union:
 		var list []Difference
 		for i, branch := range writer.Types {
-			down := at.down(strconv.Itoa(i))
+			down := at.Down(strconv.Itoa(i))
 			if len(c.types(reader, branch, down).list) > 0 {
 				list = append(list, missingBranch(branch, down))
 			}
@@ -178,25 +171,25 @@ func (c *comparison) sameKind(reader, writer *Type, at *path) []Difference {
 	case Fixed:
 		list := names(reader, writer, at)
 		if reader.Size != writer.Size {
-			list = append(list, Difference{FixedSizeMismatch, at.down("size").String(), fmt.Sprintf("expected: %d, found: %d", writer.Size, reader.Size)})
+			list = append(list, Difference{FixedSizeMismatch, fmt.Sprintf("expected: %d, found: %d", writer.Size, reader.Size), at.Down("size")})
 		}
 		return list
 	case Enum:
 		return append(names(reader, writer, at), symbols(reader, writer, at)...)
 	case Record:
-		return append(names(reader, writer, at), c.fields(reader, writer, at.down("fields"))...)
+		return append(names(reader, writer, at), c.fields(reader, writer, at.Down("fields"))...)
 	}
 	return nil
 }
 
-func names(reader, writer *Type, at *path) []Difference {
+func names(reader, writer *Type, at *source.Path) []Difference {
 	if reader.Name.Short == writer.Name.Short || slices.Contains(reader.Aliases, writer.Name) {
 		return nil
 	}
-	return []Difference{{NameMismatch, at.down("name").String(), "expected: " + writer.Name.Full()}}
+	return []Difference{{NameMismatch, "expected: " + writer.Name.Full(), at.Down("name")}}
 }
 
-func symbols(reader, writer *Type, at *path) []Difference {
+func symbols(reader, writer *Type, at *source.Path) []Difference {
 	known := make(map[string]bool, len(reader.Symbols))
 	for _, s := range reader.Symbols {
 		known[s] = true
@@ -211,25 +204,25 @@ func symbols(reader, writer *Type, at *path) []Difference {
 		return nil
 	}
 	slices.Sort(missing)
-	return []Difference{{MissingEnumSymbols, at.down("symbols").String(), "[" + strings.Join(missing, ", ") + "]"}}
+	return []Difference{{MissingEnumSymbols, "[" + strings.Join(missing, ", ") + "]", at.Down("symbols")}}
 }
 
-func (c *comparison) fields(reader, writer *Type, at *path) []Difference {
+func (c *comparison) fields(reader, writer *Type, at *source.Path) []Difference {
 	var list []Difference
 	for _, f := range reader.Fields {
-		down := at.down(strconv.Itoa(f.Position))
+		down := at.Down(strconv.Itoa(f.Position))
 		from, many := counterpart(f, writer)
 		switch {
 		case many:
-			list = append(list, Difference{fieldMatchesMultiple, down.String(), f.Name})
+			list = append(list, Difference{fieldMatchesMultiple, f.Name, down})
 		case from != nil:
-			list = append(list, c.types(f.Type, from.Type, down.down("type")).list...)
+			list = append(list, c.types(f.Type, from.Type, down.Down("type")).list...)
 		case f.Default != nil:
 		case f.Type.Kind == Enum && f.Type.Default != nil:
 			// Upstream compares such a field with the whole writer, which never fits.
-			list = append(list, c.types(f.Type, writer, down.down("type")).list...)
+			list = append(list, c.types(f.Type, writer, down.Down("type")).list...)
 		default:
-			list = append(list, Difference{FieldMissingDefault, down.String(), f.Name})
+			list = append(list, Difference{FieldMissingDefault, f.Name, down})
 		}
 	}
 	return list

@@ -212,10 +212,16 @@ func (p *parser) declare(n *tree.Node, t *Type, space string) error {
 		space = own.Text
 	}
 	t.Name = newName(name, space)
+	if len(t.Name.Space) > source.NameBytesMax {
+		return source.Errorf("namespace of %d bytes is longer than the limit of %d", len(t.Name.Space), source.NameBytesMax)
+	}
 	if err := checkName(t.Name.Short); err != nil {
 		return err
 	}
 	full := t.Name.Full()
+	if len(full) > source.NameBytesMax {
+		return source.Errorf("name of %d bytes is longer than the limit of %d", len(full), source.NameBytesMax)
+	}
 	if _, ok := primitives[full]; ok {
 		return source.Errorf("Schemas may not be named after primitives: %s", full)
 	}

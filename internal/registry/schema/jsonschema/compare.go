@@ -10,46 +10,41 @@ import (
 // Compare lists the differences that make data of old invalid under new; none means new can read it. Lenient
 // is Confluent's policy of that name.
 func Compare(newer, older *Schema, isLenient bool) []Difference {
-	c := &comparison{lenient: isLenient, steps: new(int), open: map[*node]bool{}}
-	c.schemas(older.node, newer.node, "#")
-	if *c.steps > source.CompareMax {
-		return []Difference{{Type: tooLarge, Path: "#/"}}
+	c := &comparison{&budget{lenient: isLenient, open: map[*node]bool{}, trying: map[[2]*node]bool{}}, nil}
+	c.schemas(older.node, newer.node, nil)
+	if c.over {
+		return []Difference{{Type: tooLarge}}
 	}
-	var out []Difference
-	for _, d := range c.list {
-		if !d.allowed(isLenient) {
-			out = append(out, d)
-		}
-	}
-	return out
+	return c.list
 }
 
-// A comparison collects differences. Sub-comparisons try something and may be thrown away; they share steps
-// and the schemas that are being compared further up.
+// A comparison collects the differences that count. Sub-comparisons try something and may be thrown away; they
+// share the rest.
 type comparison struct {
+	*budget
+	list []Difference
+}
+
+type budget struct {
 	lenient bool
-	list    []Difference
-	steps   *int
-	open    map[*node]bool // old schemas being compared further up: a recursion counts as equal
+	steps   int
+	depth   int
+	over    bool              // a limit was met: the result is worthless
+	open    map[*node]bool    // old schemas being compared further up: a recursion counts as equal
+	trying  map[[2]*node]bool // combined and plain schemas being compared further up: not tried again
 }
 
-func (c *comparison) add(typ, path string) {
-	if path == "#" {
-		path = "#/"
+func (c *comparison) add(typ string, path *source.Path) {
+	if !compatible[typ] && !(c.lenient && lenient[typ]) {
+		c.list = append(c.list, Difference{typ, path})
 	}
-	c.list = append(c.list, Difference{Type: typ, Path: path})
 }
 
-// try compares apart. The second result says whether all it found is compatible.
-func (c *comparison) try(old, upd *node, path string) ([]Difference, bool) {
-	sub := &comparison{lenient: c.lenient, steps: c.steps, open: c.open}
+// try compares apart and says whether new can read old.
+func (c *comparison) try(old, upd *node, path *source.Path) ([]Difference, bool) {
+	sub := &comparison{budget: c.budget}
 	sub.schemas(old, upd, path)
-	for _, d := range sub.list {
-		if !d.allowed(c.lenient) {
-			return sub.list, false
-		}
-	}
-	return sub.list, true
+	return sub.list, len(sub.list) == 0
 }
 
 // target follows one reference; a reference to a reference stays one, as upstream has it.
@@ -60,10 +55,13 @@ func target(n *node) *node {
 	return n
 }
 
-func (c *comparison) schemas(old, upd *node, path string) {
-	if *c.steps++; *c.steps > source.CompareMax {
+func (c *comparison) schemas(old, upd *node, path *source.Path) {
+	c.steps++
+	if c.over = c.over || c.steps > source.CompareMax || c.depth > source.CompareDepthMax; c.over {
 		return
 	}
+	c.depth++
+	defer func() { c.depth-- }()
 	switch {
 	case old == nil && upd == nil:
 		return
@@ -100,25 +98,31 @@ func (c *comparison) schemas(old, upd *node, path string) {
 	case kindArray:
 		c.arrays(old, upd, path)
 	case kindEnum:
-		c.enums(old, upd, path+"/enum")
+		c.enums(old, upd, path.Down("enum"))
 	case kindConst:
 		if old.value != upd.value {
-			c.add("ENUM_ARRAY_CHANGED", path+"/const")
+			c.add("ENUM_ARRAY_CHANGED", path.Down("const"))
 		}
 	case kindCombined:
 		c.combinations(old, upd, path)
 	case kindNot:
 		// What is forbidden may only shrink.
-		if _, ok := c.try(upd.branches[0], old.branches[0], path+"/not"); ok {
-			c.add("NOT_TYPE_NARROWED", path+"/not")
+		if _, ok := c.try(upd.branches[0], old.branches[0], path.Down("not")); ok {
+			c.add("NOT_TYPE_NARROWED", path.Down("not"))
 		} else {
-			c.add("NOT_TYPE_EXTENDED", path+"/not")
+			c.add("NOT_TYPE_EXTENDED", path.Down("not"))
 		}
 	}
 }
 
 // single compares a combined schema with a plain one; it reports whether that settled the matter.
-func (c *comparison) single(old, upd *node, path string) bool {
+func (c *comparison) single(old, upd *node, path *source.Path) bool {
+	pair := [2]*node{old, upd}
+	if (old.kind == kindCombined) == (upd.kind == kindCombined) || c.trying[pair] {
+		return false
+	}
+	c.trying[pair] = true
+	defer delete(c.trying, pair)
 	if old.kind != kindCombined && upd.kind == kindCombined {
 		if len(upd.branches) == 1 {
 			if list, ok := c.try(old, upd.branches[0], path); ok {
@@ -155,7 +159,7 @@ func (c *comparison) single(old, upd *node, path string) bool {
 }
 
 // bound compares two limits and names the change: the stem with _ADDED, _REMOVED, _INCREASED or _DECREASED.
-func (c *comparison) bound(old, upd *string, path, stem string) {
+func (c *comparison) bound(old, upd *string, path *source.Path, stem string) {
 	switch {
 	case old == nil && upd == nil:
 	case old == nil:
@@ -172,13 +176,13 @@ func (c *comparison) bound(old, upd *string, path, stem string) {
 	}
 }
 
-func (c *comparison) limits(old, upd *node, path, maxKey, maxStem, minKey, minStem string) {
-	c.bound(old.maximum, upd.maximum, path+"/"+maxKey, maxStem)
-	c.bound(old.minimum, upd.minimum, path+"/"+minKey, minStem)
+func (c *comparison) limits(old, upd *node, path *source.Path, maxKey, maxStem, minKey, minStem string) {
+	c.bound(old.maximum, upd.maximum, path.Down(maxKey), maxStem)
+	c.bound(old.minimum, upd.minimum, path.Down(minKey), minStem)
 }
 
-func (c *comparison) pattern(old, upd *node, path string) {
-	path += "/pattern"
+func (c *comparison) pattern(old, upd *node, path *source.Path) {
+	path = path.Down("pattern")
 	switch {
 	case old.pattern == nil && upd.pattern == nil:
 	case old.pattern == nil:
@@ -190,11 +194,11 @@ func (c *comparison) pattern(old, upd *node, path string) {
 	}
 }
 
-func (c *comparison) numbers(old, upd *node, path string) {
+func (c *comparison) numbers(old, upd *node, path *source.Path) {
 	c.limits(old, upd, path, "maximum", "MAXIMUM", "minimum", "MINIMUM")
-	c.bound(old.exclusiveMaximum, upd.exclusiveMaximum, path+"/exclusiveMaximum", "EXCLUSIVE_MAXIMUM")
-	c.bound(old.exclusiveMinimum, upd.exclusiveMinimum, path+"/exclusiveMinimum", "EXCLUSIVE_MINIMUM")
-	at := path + "/multipleOf"
+	c.bound(old.exclusiveMaximum, upd.exclusiveMaximum, path.Down("exclusiveMaximum"), "EXCLUSIVE_MAXIMUM")
+	c.bound(old.exclusiveMinimum, upd.exclusiveMinimum, path.Down("exclusiveMinimum"), "EXCLUSIVE_MINIMUM")
+	at := path.Down("multipleOf")
 	switch {
 	case old.multipleOf == nil && upd.multipleOf == nil:
 	case old.multipleOf == nil:
@@ -224,7 +228,7 @@ func divides(a, b string) bool {
 	return okX && okY && x.Sign() != 0 && new(big.Rat).Quo(y, x).IsInt()
 }
 
-func (c *comparison) enums(old, upd *node, path string) {
+func (c *comparison) enums(old, upd *node, path *source.Path) {
 	switch grown, shrunk := !subset(upd.values, old.values), !subset(old.values, upd.values); {
 	case grown && shrunk:
 		c.add("ENUM_ARRAY_CHANGED", path)

@@ -1,10 +1,14 @@
 package jsonschema
 
-import "strconv"
+import (
+	"strconv"
+
+	"leat.dev/internal/registry/schema/source"
+)
 
 // combinations compares oneOf, anyOf and allOf. The branches of the smaller side must each find a partner of
 // their own on the other side that can read, or be read.
-func (c *comparison) combinations(old, upd *node, path string) {
+func (c *comparison) combinations(old, upd *node, path *source.Path) {
 	if old.criterion != upd.criterion {
 		if !widens(old, upd) {
 			c.add("COMBINED_TYPE_CHANGED", path)
@@ -23,10 +27,11 @@ func (c *comparison) combinations(old, upd *node, path string) {
 	case len(from) > len(to):
 		c.add(stem+"_NARROWED", path)
 	}
+	branches := path.Down(string(old.criterion))
 	m := matching{edges: make([][]int, len(from)), partner: make([]int, len(to))}
 	for i, branch := range from {
 		for j, other := range to {
-			if _, ok := c.try(branch, other, path+"/"+string(old.criterion)+"/"+strconv.Itoa(i)); ok {
+			if _, ok := c.try(branch, other, branches.Down(strconv.Itoa(i))); ok {
 				m.edges[i] = append(m.edges[i], j)
 			}
 		}
@@ -44,27 +49,16 @@ func widens(old, upd *node) bool {
 
 // distinct drops branches that were written twice.
 func distinct(list []*node) []*node {
-	seen := make(map[string]bool, len(list))
+	seen := make(map[identity]bool, len(list))
 	out := make([]*node, 0, len(list))
 	for _, n := range list {
-		key := n.identity()
-		if seen[key] {
+		if seen[n.identity] {
 			continue
 		}
-		seen[key] = true
+		seen[n.identity] = true
 		out = append(out, n)
 	}
 	return out
-}
-
-// identity is a text that equal schemas share: the kind, since one JSON object gives several schemas, and
-// what they were made of.
-func (n *node) identity() string {
-	text := strconv.Itoa(int(n.kind)) + strconv.FormatBool(n.integer)
-	if n.source == nil {
-		return text + "@" + n.value + string(n.criterion) + strconv.Itoa(len(n.branches))
-	}
-	return text + print(n.source.Sorted())
 }
 
 // A matching is a maximum matching of a bipartite graph by augmenting paths.

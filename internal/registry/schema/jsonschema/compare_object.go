@@ -5,15 +5,18 @@ import (
 	"slices"
 	"strconv"
 
+	"leat.dev/internal/registry/schema/source"
 	"leat.dev/internal/registry/schema/tree"
 )
 
-func (c *comparison) objects(old, upd *node, path string) {
-	for _, name := range tree.JavaSetOrder(old.keys, upd.keys) {
-		c.attribute(old, upd, name, path+"/required/"+name)
+func (c *comparison) objects(old, upd *node, path *source.Path) {
+	order := tree.JavaSetOrder(old.keys, upd.keys)
+	required, properties := path.Down("required"), path.Down("properties")
+	for _, name := range order {
+		c.attribute(old, upd, name, required.Down(name))
 	}
-	for _, name := range tree.JavaSetOrder(old.keys, upd.keys) {
-		at := path + "/properties/" + name
+	for _, name := range order {
+		at := properties.Down(name)
 		from, to := old.properties[name], upd.properties[name]
 		switch {
 		case to == nil:
@@ -25,12 +28,12 @@ func (c *comparison) objects(old, upd *node, path string) {
 		}
 	}
 	c.dependencies(old, upd, path)
-	c.rest(old, upd, path+"/additionalProperties", "ADDITIONAL_PROPERTIES")
+	c.rest(old, upd, path.Down("additionalProperties"), "ADDITIONAL_PROPERTIES")
 	c.limits(old, upd, path, "maxProperties", "MAX_PROPERTIES", "minProperties", "MIN_PROPERTIES")
 }
 
 // attribute compares whether a property of both sides is required.
-func (c *comparison) attribute(old, upd *node, name, path string) {
+func (c *comparison) attribute(old, upd *node, name string, path *source.Path) {
 	from, to := old.properties[name], upd.properties[name]
 	switch {
 	case from == nil || to == nil || old.required[name] == upd.required[name]:
@@ -56,7 +59,7 @@ func (n *node) covering(name string) *node {
 	return n.additional
 }
 
-func (c *comparison) removed(from, upd *node, name, path string) {
+func (c *comparison) removed(from, upd *node, name string, path *source.Path) {
 	if upd.isOpen() {
 		c.add("PROPERTY_REMOVED_FROM_OPEN_CONTENT_MODEL", path)
 		return
@@ -65,7 +68,7 @@ func (c *comparison) removed(from, upd *node, name, path string) {
 		c.covered(from, cover, path, "PROPERTY_REMOVED")
 		return
 	}
-	if target(from).kind == kindFalse {
+	if from.kind == kindFalse {
 		c.add("PROPERTY_WITH_FALSE_REMOVED_FROM_CLOSED_CONTENT_MODEL", path)
 		return
 	}
@@ -73,7 +76,7 @@ func (c *comparison) removed(from, upd *node, name, path string) {
 }
 
 // covered compares a property or item with the schema that holds where it is not listed.
-func (c *comparison) covered(old, upd *node, path, stem string) {
+func (c *comparison) covered(old, upd *node, path *source.Path, stem string) {
 	list, ok := c.try(old, upd, path)
 	c.list = append(c.list, list...)
 	if ok {
@@ -83,14 +86,15 @@ func (c *comparison) covered(old, upd *node, path, stem string) {
 	}
 }
 
-func (c *comparison) added(to, old, upd *node, name, path string) {
+func (c *comparison) added(to, old, upd *node, name string, path *source.Path) {
 	if old.isOpen() {
-		if target(to).kind == kindEmpty {
+		if to.kind == kindEmpty {
 			c.add("PROPERTY_WITH_EMPTY_SCHEMA_ADDED_TO_OPEN_CONTENT_MODEL", path)
 			return
 		}
-		c.add(addedToOpen, path)
-		c.list[len(c.list)-1].optional = !upd.required[name] || to.hasDefault
+		if !c.lenient || upd.required[name] && !to.hasDefault {
+			c.add(addedToOpen, path)
+		}
 		return
 	}
 	if cover := old.covering(name); cover != nil {
@@ -106,33 +110,33 @@ func (c *comparison) added(to, old, upd *node, name, path string) {
 	}
 }
 
-func (c *comparison) dependencies(old, upd *node, path string) {
-	path += "/dependencies/"
+func (c *comparison) dependencies(old, upd *node, path *source.Path) {
+	path = path.Down("dependencies")
 	for _, name := range tree.JavaSetOrder(keysOf(old.propertyDependencies, old), keysOf(upd.propertyDependencies, upd)) {
 		from, had := old.propertyDependencies[name]
 		to, has := upd.propertyDependencies[name]
 		switch grown, shrunk := !within(to, from), !within(from, to); {
 		case !had:
-			c.add("DEPENDENCY_ARRAY_ADDED", path+name)
+			c.add("DEPENDENCY_ARRAY_ADDED", path.Down(name))
 		case !has:
-			c.add("DEPENDENCY_ARRAY_REMOVED", path+name)
+			c.add("DEPENDENCY_ARRAY_REMOVED", path.Down(name))
 		case grown && shrunk:
-			c.add("DEPENDENCY_ARRAY_CHANGED", path+name)
+			c.add("DEPENDENCY_ARRAY_CHANGED", path.Down(name))
 		case grown:
-			c.add("DEPENDENCY_ARRAY_EXTENDED", path+name)
+			c.add("DEPENDENCY_ARRAY_EXTENDED", path.Down(name))
 		case shrunk:
-			c.add("DEPENDENCY_ARRAY_NARROWED", path+name)
+			c.add("DEPENDENCY_ARRAY_NARROWED", path.Down(name))
 		}
 	}
 	for _, name := range tree.JavaSetOrder(keysOf(old.schemaDependencies, old), keysOf(upd.schemaDependencies, upd)) {
 		from, to := old.schemaDependencies[name], upd.schemaDependencies[name]
 		switch {
 		case from == nil:
-			c.add("DEPENDENCY_SCHEMA_ADDED", path+name)
+			c.add("DEPENDENCY_SCHEMA_ADDED", path.Down(name))
 		case to == nil:
-			c.add("DEPENDENCY_SCHEMA_REMOVED", path+name)
+			c.add("DEPENDENCY_SCHEMA_REMOVED", path.Down(name))
 		default:
-			c.schemas(from, to, path+name)
+			c.schemas(from, to, path.Down(name))
 		}
 	}
 }
@@ -160,7 +164,7 @@ func within(a, b []string) bool {
 }
 
 // rest compares what is said of further properties or items.
-func (c *comparison) rest(old, upd *node, path, stem string) {
+func (c *comparison) rest(old, upd *node, path *source.Path, stem string) {
 	switch {
 	case old.closed && !upd.closed:
 		c.add(stem+"_ADDED", path)
@@ -175,10 +179,11 @@ func (c *comparison) rest(old, upd *node, path, stem string) {
 	}
 }
 
-func (c *comparison) arrays(old, upd *node, path string) {
-	c.schemas(old.allItems, upd.allItems, path+"/items")
+func (c *comparison) arrays(old, upd *node, path *source.Path) {
+	items := path.Down("items")
+	c.schemas(old.allItems, upd.allItems, items)
 	for i := range max(len(old.items), len(upd.items)) {
-		at := path + "/items/" + strconv.Itoa(i)
+		at := items.Down(strconv.Itoa(i))
 		switch {
 		case i >= len(upd.items):
 			c.itemRemoved(old.items[i], upd, at)
@@ -188,32 +193,32 @@ func (c *comparison) arrays(old, upd *node, path string) {
 			c.schemas(old.items[i], upd.items[i], at)
 		}
 	}
-	c.rest(old, upd, path+"/additionalItems", "ADDITIONAL_ITEMS")
+	c.rest(old, upd, path.Down("additionalItems"), "ADDITIONAL_ITEMS")
 	c.limits(old, upd, path, "maxItems", "MAX_ITEMS", "minItems", "MIN_ITEMS")
 	switch {
 	case upd.unique && !old.unique:
-		c.add("UNIQUE_ITEMS_ADDED", path+"/uniqueItems")
+		c.add("UNIQUE_ITEMS_ADDED", path.Down("uniqueItems"))
 	case old.unique && !upd.unique:
-		c.add("UNIQUE_ITEMS_REMOVED", path+"/uniqueItems")
+		c.add("UNIQUE_ITEMS_REMOVED", path.Down("uniqueItems"))
 	}
 }
 
-func (c *comparison) itemRemoved(from, upd *node, path string) {
+func (c *comparison) itemRemoved(from, upd *node, path *source.Path) {
 	switch {
 	case upd.isOpen():
 		c.add("ITEM_REMOVED_FROM_OPEN_CONTENT_MODEL", path)
 	case upd.additional != nil:
 		c.covered(from, upd.additional, path, "ITEM_REMOVED")
-	case target(from).kind == kindFalse:
+	case from.kind == kindFalse:
 		c.add("ITEM_WITH_FALSE_REMOVED_FROM_CLOSED_CONTENT_MODEL", path)
 	default:
 		c.add("ITEM_REMOVED_FROM_CLOSED_CONTENT_MODEL", path)
 	}
 }
 
-func (c *comparison) itemAdded(to, old *node, path string) {
+func (c *comparison) itemAdded(to, old *node, path *source.Path) {
 	switch {
-	case old.isOpen() && target(to).kind == kindEmpty:
+	case old.isOpen() && to.kind == kindEmpty:
 		c.add("ITEM_WITH_EMPTY_SCHEMA_ADDED_TO_OPEN_CONTENT_MODEL", path)
 	case old.isOpen():
 		c.add("ITEM_ADDED_TO_OPEN_CONTENT_MODEL", path)

@@ -10,9 +10,15 @@ import (
 // A Difference is one way in which a new schema differs from an old one.
 type Difference struct {
 	Type string // Confluent's name for it, such as TYPE_CHANGED
-	Path string // where, such as #/properties/a/maxLength
-	// optional marks a property added to an open content model that data may leave out, or that has a default.
-	optional bool
+	path *source.Path
+}
+
+// Path is where, such as #/properties/a/maxLength; the root is #/.
+func (d Difference) Path() string {
+	if d.path == nil {
+		return "#/"
+	}
+	return "#" + d.path.String()
 }
 
 // tooLarge is the type of the one difference of a comparison that was given up.
@@ -37,7 +43,7 @@ var compatible = words(`ID_CHANGED DESCRIPTION_CHANGED TITLE_CHANGED DEFAULT_CHA
 	ITEM_REMOVED_IS_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL ENUM_ARRAY_EXTENDED COMBINED_TYPE_EXTENDED
 	PRODUCT_TYPE_NARROWED SUM_TYPE_EXTENDED NOT_TYPE_NARROWED`)
 
-// lenient are those that the policy LENIENT adds; PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL is taken when optional.
+// lenient are those that the policy LENIENT adds, beside optional properties added to an open content model.
 var lenient = words(`ADDITIONAL_PROPERTIES_NARROWED ADDITIONAL_PROPERTIES_REMOVED PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL
 	PROPERTY_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL`)
 
@@ -51,18 +57,13 @@ func words(text string) map[string]bool {
 	return m
 }
 
-// allowed says whether data stays valid after a difference.
-func (d Difference) allowed(isLenient bool) bool {
-	return compatible[d.Type] || isLenient && (lenient[d.Type] || d.Type == addedToOpen && d.optional)
-}
-
 // Describe is the difference as the API lists it; reader and writer are "new" and "old" or the other way
 // round. The unequal quotes are upstream's.
 func (d Difference) Describe(reader, writer string) string {
 	if d.Type == tooLarge {
 		return source.TooLarge
 	}
-	text := strings.NewReplacer("{path}", "'"+d.Path+"'", "{new}", reader, "{old}", writer).Replace(template(d.Type))
+	text := strings.NewReplacer("{path}", "'"+d.Path()+"'", "{new}", reader, "{old}", writer).Replace(template(d.Type))
 	return fmt.Sprintf(`{errorType:"%s", description:"%s'}`, d.Type, text)
 }
 

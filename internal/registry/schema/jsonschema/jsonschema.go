@@ -75,7 +75,7 @@ const (
 // A node is one schema of the model.
 type node struct {
 	kind       kind
-	source     *tree.Node // what it was made of
+	identity   identity
 	hasDefault bool
 	bytes      bool // Connect's mark "connect.type":"bytes"
 
@@ -107,6 +107,13 @@ type node struct {
 	criterion criterion
 	branches  []*node // of a combined schema; the one schema of a not
 	target    *node   // of a reference
+}
+
+// An identity is shared by schemas that say the same: one JSON object gives several schemas, which part tells
+// apart, and the digest is that of the object.
+type identity struct {
+	part   string
+	digest digest
 }
 
 type patternProperty struct {

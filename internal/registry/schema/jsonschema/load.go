@@ -22,7 +22,9 @@ func Parse(text string, dependencies []source.Dependency, validateFields bool) (
 	if err != nil {
 		return nil, err
 	}
-	l := loader{documents: map[string]*tree.Node{}, targets: map[*tree.Node]*node{}}
+	l := loader{documents: map[string]*tree.Node{}, targets: map[*tree.Node]*node{},
+		anchors: map[*tree.Node]map[string]*tree.Node{}, digests: map[*tree.Node]digest{},
+	}
 	base := identifier(root)
 	for _, d := range dependencies {
 		n, err := document(d.Text)
@@ -123,6 +125,8 @@ type scope struct {
 type loader struct {
 	documents map[string]*tree.Node // by the URI or name a $ref would use, without fragment
 	targets   map[*tree.Node]*node  // what a $ref has found, so that recursive schemas end
+	anchors   map[*tree.Node]map[string]*tree.Node
+	digests   map[*tree.Node]digest
 	nodes     int
 }
 
@@ -136,13 +140,13 @@ func (l *loader) load(n *tree.Node, in scope, depth int) (*node, error) {
 			return nil, errInvalid
 		}
 		if n.Bool {
-			return &node{source: n}, nil
+			return &node{identity: identity{digest: l.digest(n)}}, nil
 		}
-		return &node{kind: kindFalse, source: n}, nil
+		return &node{kind: kindFalse, identity: identity{digest: l.digest(n)}}, nil
 	case tree.Object:
 	default:
 		if depth == 0 { // upstream takes a root that is a number, a text or a list
-			return &node{source: n}, nil
+			return &node{}, nil
 		}
 		return nil, errInvalid
 	}
@@ -159,7 +163,7 @@ func (l *loader) load(n *tree.Node, in scope, depth int) (*node, error) {
 	default:
 		out = &node{kind: kindCombined, criterion: allOf, branches: list}
 	}
-	out.source = n
+	out.identity.digest = l.digest(n)
 	out.hasDefault = n.Has("default")
 	if mark := n.Get("connect.type"); mark.Is(tree.String) && mark.Text == "bytes" {
 		out.bytes = true
@@ -171,7 +175,7 @@ func (l *loader) load(n *tree.Node, in scope, depth int) (*node, error) {
 func (l *loader) families(n *tree.Node, in scope, depth int) ([]*node, error) {
 	b := builder{l: l, n: n, in: in, depth: depth + 1}
 	if n.Get("$ref").Is(tree.String) {
-		b.add(b.reference(n.Get("$ref").Text))
+		b.add("$ref", b.reference(n.Get("$ref").Text))
 		if in.draft < draft2019 {
 			return b.list, b.err
 		}
@@ -199,8 +203,9 @@ type builder struct {
 	err   error
 }
 
-func (b *builder) add(n *node) {
+func (b *builder) add(part string, n *node) {
 	if b.err == nil && n != nil {
+		n.identity = identity{part, b.l.digest(b.n)}
 		b.list = append(b.list, n)
 	}
 }
@@ -232,7 +237,7 @@ func (b *builder) enum() {
 	for _, item := range v.Items {
 		out.values[print(item.Sorted())] = true
 	}
-	b.add(out)
+	b.add("enum", out)
 }
 
 func (b *builder) combined() {
@@ -249,19 +254,19 @@ func (b *builder) combined() {
 		for _, item := range v.Items {
 			out.branches = append(out.branches, b.schema(item))
 		}
-		b.add(out)
+		b.add(string(c), out)
 	}
 }
 
 func (b *builder) negation() {
 	if v := b.n.Get("not"); v != nil {
-		b.add(&node{kind: kindNot, branches: []*node{b.schema(v)}})
+		b.add("not", &node{kind: kindNot, branches: []*node{b.schema(v)}})
 	}
 }
 
 func (b *builder) constant() {
 	if v := b.n.Get("const"); v != nil && b.in.draft >= draft6 {
-		b.add(&node{kind: kindConst, value: print(v.Sorted())})
+		b.add("const", &node{kind: kindConst, value: print(v.Sorted())})
 	}
 }
 
@@ -278,7 +283,7 @@ func (b *builder) conditional() {
 		}
 	}
 	if found {
-		b.add(&node{kind: kindConditional})
+		b.add("if", &node{kind: kindConditional})
 	}
 }
 
@@ -288,7 +293,7 @@ func (b *builder) typed() {
 	switch {
 	case v == nil:
 	case v.Kind == tree.String:
-		b.add(b.ofType(v.Text))
+		b.add("type", b.ofType(v.Text))
 	case v.Kind == tree.Array:
 		out := &node{kind: kindCombined, criterion: anyOf}
 		for _, item := range v.Items {
@@ -296,9 +301,11 @@ func (b *builder) typed() {
 				b.fail()
 				return
 			}
-			out.branches = append(out.branches, b.ofType(item.Text))
+			branch := b.ofType(item.Text)
+			branch.identity = identity{item.Text, b.l.digest(b.n)}
+			out.branches = append(out.branches, branch)
 		}
-		b.add(out)
+		b.add("type", out)
 	default:
 		b.fail()
 	}
@@ -317,9 +324,9 @@ func (b *builder) ofType(name string) *node {
 	case "number":
 		return b.number()
 	case "boolean":
-		return &node{kind: kindBoolean, source: b.n}
+		return &node{kind: kindBoolean}
 	case "null":
-		return &node{kind: kindNull, source: b.n}
+		return &node{kind: kindNull}
 	case "array":
 		return b.array()
 	case "object":
@@ -333,17 +340,17 @@ func (b *builder) ofType(name string) *node {
 func (b *builder) untyped() {
 	has := func(keys ...string) bool { return slices.ContainsFunc(keys, b.n.Has) }
 	if !b.used["array"] && has("items", "additionalItems", "minItems", "maxItems", "uniqueItems", "contains", "prefixItems", "unevaluatedItems") {
-		b.add(b.array())
+		b.add("array", b.array())
 	}
 	if !b.used["object"] && has("properties", "required", "minProperties", "maxProperties", "dependencies", "patternProperties",
 		"additionalProperties", "propertyNames", "dependentRequired", "dependentSchemas", "unevaluatedProperties") {
-		b.add(b.object())
+		b.add("object", b.object())
 	}
 	if !b.used["number"] && has("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf") {
-		b.add(b.number())
+		b.add("number", b.number())
 	}
 	if !b.used["string"] && has("minLength", "maxLength", "pattern", "format") {
-		b.add(b.text())
+		b.add("string", b.text())
 	}
 }
 
@@ -383,7 +390,7 @@ func (b *builder) exclusive(key string) *string {
 }
 
 func (b *builder) text() *node {
-	out := &node{kind: kindString, source: b.n, minimum: b.size("minLength"), maximum: b.size("maxLength")}
+	out := &node{kind: kindString, minimum: b.size("minLength"), maximum: b.size("maxLength")}
 	if v := b.n.Get("pattern"); v != nil {
 		if v.Kind != tree.String || !plausiblePattern(v.Text) {
 			b.fail()
@@ -398,7 +405,7 @@ func (b *builder) text() *node {
 
 func (b *builder) number() *node {
 	out := &node{
-		kind: kindNumber, source: b.n, minimum: b.bound("minimum"), maximum: b.bound("maximum"),
+		kind: kindNumber, minimum: b.bound("minimum"), maximum: b.bound("maximum"),
 		exclusiveMinimum: b.exclusive("exclusiveMinimum"), exclusiveMaximum: b.exclusive("exclusiveMaximum"),
 		multipleOf: b.bound("multipleOf"),
 	}
@@ -409,7 +416,7 @@ func (b *builder) number() *node {
 }
 
 func (b *builder) array() *node {
-	out := &node{kind: kindArray, source: b.n, minimum: b.size("minItems"), maximum: b.size("maxItems")}
+	out := &node{kind: kindArray, minimum: b.size("minItems"), maximum: b.size("maxItems")}
 	list, rest := b.n.Get("items"), b.n.Get("additionalItems")
 	if b.in.draft >= draft2020 {
 		if prefix := b.n.Get("prefixItems"); prefix != nil {
@@ -456,7 +463,7 @@ func (b *builder) rest(out *node, v *tree.Node) {
 
 func (b *builder) object() *node {
 	out := &node{
-		kind: kindObject, source: b.n, minimum: b.size("minProperties"), maximum: b.size("maxProperties"),
+		kind: kindObject, minimum: b.size("minProperties"), maximum: b.size("maxProperties"),
 		properties: map[string]*node{}, required: map[string]bool{},
 		propertyDependencies: map[string][]string{}, schemaDependencies: map[string]*node{},
 	}

@@ -18,13 +18,15 @@ func (b *builder) reference(ref string) *node {
 		b.fail()
 		return nil
 	}
-	if out := b.l.targets[at]; out != nil {
-		return out
+	target := b.l.targets[at]
+	if target == nil {
+		target = &node{}
+		b.l.targets[at] = target
+		if loaded := b.schemaIn(at, in); loaded != nil {
+			*target = *loaded
+		}
 	}
-	out := &node{kind: kindReference, source: b.n}
-	b.l.targets[at] = out
-	out.target = b.schemaIn(at, in)
-	return out
+	return &node{kind: kindReference, target: target}
 }
 
 func (b *builder) schemaIn(n *tree.Node, in scope) *node {
@@ -72,7 +74,7 @@ func (l *loader) find(ref string, in scope) (*tree.Node, scope) {
 		return in.document, in
 	}
 	if !strings.HasPrefix(fragment, "/") {
-		return anchor(in.document, fragment, 0), in
+		return l.anchor(in.document, fragment), in
 	}
 	return pointer(in.document, fragment), in
 }
@@ -101,32 +103,46 @@ func pointer(n *tree.Node, path string) *tree.Node {
 }
 
 // anchor finds the object with "$anchor" (or, before 2019-09, an "$id" that is only a fragment).
-func anchor(n *tree.Node, name string, depth int) *tree.Node {
+func (l *loader) anchor(document *tree.Node, name string) *tree.Node {
+	index := l.anchors[document]
+	if index == nil {
+		index = map[string]*tree.Node{}
+		l.anchors[document] = index
+		collectAnchors(document, index)
+	}
+	return index[name]
+}
+
+func collectAnchors(n *tree.Node, index map[string]*tree.Node) {
 	for _, item := range n.Items {
-		if found := anchor(item, name, depth+1); found != nil {
-			return found
-		}
-	}
-	if n.Kind != tree.Object {
-		return nil
-	}
-	for key, text := range map[string]string{"$anchor": name, "$dynamicAnchor": name, "$id": "#" + name, "id": "#" + name} {
-		if v := n.Get(key); v.Is(tree.String) && v.Text == text {
-			return n
-		}
+		collectAnchors(item, index)
 	}
 	for _, m := range n.Members {
-		if found := anchor(m.Value, name, depth+1); found != nil {
-			return found
+		collectAnchors(m.Value, index)
+		if m.Value.Kind != tree.String {
+			continue
+		}
+		switch m.Key {
+		case "$anchor", "$dynamicAnchor":
+			index[m.Value.Text] = n
+		case "$id", "id":
+			if fragment, ok := strings.CutPrefix(m.Value.Text, "#"); ok {
+				index[fragment] = n
+			}
 		}
 	}
-	return nil
 }
+
+// uriBytesMax is how long a base address may be to count: it is joined with every reference.
+const uriBytesMax = 2_048
 
 // resolveURI makes a reference absolute; a base or reference that is no URI leaves the reference as it is.
 func resolveURI(base, ref string) string {
+	if base == "" || len(base) > uriBytesMax {
+		return ref
+	}
 	b, err := url.Parse(base)
-	if err != nil || base == "" {
+	if err != nil {
 		return ref
 	}
 	r, err := url.Parse(ref)

@@ -12,7 +12,15 @@ import (
 // A Difference is a change after which a new schema no longer reads all data of the old one.
 type Difference struct {
 	Type string // Confluent's name for it, such as FIELD_KIND_CHANGED
-	Path string // where, such as #/Msg/Inner/3 or #/Msg/oneof/3
+	path *source.Path
+}
+
+// Path is where, such as #/Msg/Inner/3 or #/Msg/oneof/3.
+func (d Difference) Path() string {
+	if d.path == nil {
+		return "#/"
+	}
+	return "#" + d.path.String()
 }
 
 // templates are the texts of the incompatible types; {new} reads and {old} wrote.
@@ -36,7 +44,7 @@ func (d Difference) Describe(reader, writer string) string {
 	if !ok {
 		return source.TooLarge
 	}
-	text = strings.NewReplacer("{path}", "'"+d.Path+"'", "{new}", reader, "{old}", writer).Replace(text)
+	text = strings.NewReplacer("{path}", "'"+d.Path()+"'", "{new}", reader, "{old}", writer).Replace(text)
 	return fmt.Sprintf(`{errorType:"%s", description:"%s"}`, d.Type, text)
 }
 
@@ -45,11 +53,11 @@ func (d Difference) Describe(reader, writer string) string {
 func Compare(newer, older *Schema) []Difference {
 	c := &comparison{old: older, upd: newer, open: map[[2]*message]bool{}}
 	if older.file.pkg != newer.file.pkg {
-		c.add("PACKAGE_CHANGED", "#/")
+		c.add("PACKAGE_CHANGED", nil)
 	}
-	c.types(older.file.messages, newer.file.messages, place{"#", older.file.pkg, newer.file.pkg})
+	c.types(older.file.messages, newer.file.messages, place{nil, older.file.pkg, newer.file.pkg})
 	if c.steps > source.CompareMax {
-		return []Difference{{Type: "COMPARISON_TOO_LARGE", Path: "#/"}}
+		return []Difference{{Type: "COMPARISON_TOO_LARGE"}}
 	}
 	return c.list
 }
@@ -62,13 +70,18 @@ type comparison struct {
 }
 
 // A place is where the comparison stands: the path it shows and the scopes in which types are looked up.
-type place struct{ path, oldScope, updScope string }
-
-func (p place) down(name string) place {
-	return place{p.path + "/" + name, join(p.oldScope, name), join(p.updScope, name)}
+type place struct {
+	path               *source.Path
+	oldScope, updScope string
 }
 
-func (c *comparison) add(typ, path string) { c.list = append(c.list, Difference{typ, path}) }
+func (p place) down(name string) place {
+	return place{p.path.Down(name), join(p.oldScope, name), join(p.updScope, name)}
+}
+
+func (c *comparison) add(typ string, path *source.Path) {
+	c.list = append(c.list, Difference{typ, path})
+}
 
 func (c *comparison) types(old, upd []*message, at place) {
 	from, fromNames := byName(old)
@@ -82,7 +95,7 @@ func (c *comparison) types(old, upd []*message, at place) {
 		case after != nil:
 			c.messages(before, after, at.down(name))
 		case !isMapEntry(before):
-			c.add("MESSAGE_REMOVED", at.path+"/"+name)
+			c.add("MESSAGE_REMOVED", at.path.Down(name))
 		}
 	}
 }
@@ -101,11 +114,11 @@ func byName(list []*message) (map[string]*message, []string) {
 
 func (c *comparison) messages(old, upd *message, at place) {
 	c.oneofs(old, upd, at)
-	c.fields(old.fields, upd.fields, at, func(f *field, path string) {
+	c.fields(old.fields, upd.fields, at, func(f *field, path *source.Path) {
 		if f.label == "required" {
 			c.add("REQUIRED_FIELD_REMOVED", path)
 		}
-	}, func(f *field, path string) {
+	}, func(f *field, path *source.Path) {
 		if f.label == "required" {
 			c.add("REQUIRED_FIELD_ADDED", path)
 		}
@@ -114,14 +127,14 @@ func (c *comparison) messages(old, upd *message, at place) {
 }
 
 // fields compares two lists by number; removed and added say what to do with the fields of one side only.
-func (c *comparison) fields(old, upd []*field, at place, removed, added func(f *field, path string)) {
+func (c *comparison) fields(old, upd []*field, at place, removed, added func(f *field, path *source.Path)) {
 	from, fromNumbers := numbered(old)
 	to, toNumbers := numbered(upd)
 	for _, number := range tree.JavaIntSetOrder(fromNumbers, toNumbers) {
 		if c.steps++; c.steps > source.CompareMax {
 			return
 		}
-		path := at.path + "/" + strconv.Itoa(number)
+		path := at.path.Down(strconv.Itoa(number))
 		switch before, after := from[number], to[number]; {
 		case after == nil:
 			removed(before, path)
@@ -166,7 +179,7 @@ func (c *comparison) oneofs(old, upd *message, at place) {
 		if after == nil {
 			continue // a oneof may go as a whole
 		}
-		path := at.path + "/" + name
+		path := at.path.Down(name)
 		moved, kept := 0, 0
 		for _, f := range after.fields {
 			switch {
@@ -184,7 +197,7 @@ func (c *comparison) oneofs(old, upd *message, at place) {
 		}
 		if before != nil {
 			c.fields(before.fields, after.fields, place{path, at.oldScope, at.updScope},
-				func(_ *field, path string) { c.add("ONEOF_FIELD_REMOVED", path) }, func(*field, string) {})
+				func(_ *field, path *source.Path) { c.add("ONEOF_FIELD_REMOVED", path) }, func(*field, *source.Path) {})
 		}
 	}
 }
@@ -265,9 +278,13 @@ func (c *comparison) named(from, to kind, at place) {
 	if c.open[pair] {
 		return
 	}
+	if len(c.open) > source.CompareDepthMax {
+		c.steps = source.CompareMax + 1
+		return
+	}
 	c.open[pair] = true
 	n := len(c.list)
-	c.messages(before, after, place{"#/" + strings.ReplaceAll(to.named.local, ".", "/"), from.named.full, to.named.full})
+	c.messages(before, after, place{(*source.Path)(nil).Down(strings.ReplaceAll(to.named.local, ".", "/")), from.named.full, to.named.full})
 	delete(c.open, pair)
 	if len(c.list) > n {
 		c.add("FIELD_NAMED_TYPE_CHANGED", at.path)

@@ -46,7 +46,7 @@ type parser struct {
 }
 
 // depthMax is how deep messages and option values may be nested: printing indents each level.
-const depthMax = 100
+const depthMax = 40
 
 // enter counts a level of nesting; the returned function leaves it.
 func (p *parser) enter() func() {

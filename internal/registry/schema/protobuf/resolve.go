@@ -21,17 +21,26 @@ func (t *typeInfo) isEnum() bool { return t.message == nil && (t.enum != nil || 
 // A universe holds every named type that a file can use, by full name.
 type universe map[string]*typeInfo
 
-func newUniverse(f *file, dependencies []*file) universe {
+func newUniverse(f *file, dependencies []*file) (universe, error) {
 	u := universe{}
 	for _, d := range dependencies {
 		u.file(d, true)
 	}
 	u.file(f, false)
-	return u
+	for full := range u {
+		if len(full) > source.NameBytesMax {
+			return nil, source.Errorf("name of a type of %d bytes is longer than the limit of %d", len(full), source.NameBytesMax)
+		}
+	}
+	return u, nil
 }
 
 func (u universe) file(f *file, foreign bool) {
 	prefix := ""
+	if len(f.pkg) > source.NameBytesMax {
+		u[f.pkg] = &typeInfo{} // too long for anything to follow: newUniverse refuses it
+		return
+	}
 	if f.pkg != "" {
 		prefix = f.pkg + "."
 	}
@@ -50,6 +59,9 @@ func (u universe) types(messages []*message, enums []*enum, groups []*group, pre
 	for _, m := range messages {
 		full := prefix + m.name
 		u[full] = &typeInfo{full: full, local: full[pkg:], message: m, foreign: foreign}
+		if len(full) > source.NameBytesMax {
+			continue
+		}
 		u.types(m.messages, m.enums, m.groups, full+".", pkg, foreign)
 	}
 }

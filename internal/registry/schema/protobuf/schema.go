@@ -32,7 +32,10 @@ func Parse(text string, dependencies []source.Dependency) (*Schema, error) {
 		}
 		files = append(files, df)
 	}
-	s := &Schema{file: f, types: newUniverse(f, files)}
+	s := &Schema{file: f}
+	if s.types, err = newUniverse(f, files); err != nil {
+		return nil, err
+	}
 	s.normal, err = normalize(f, s.types)
 	return s, err
 }

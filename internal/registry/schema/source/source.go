@@ -16,6 +16,8 @@ const (
 	DepthMax = 500
 	// NodesMax is how many elements (JSON values, or statements of a .proto file) one text may hold.
 	NodesMax = 500_000
+	// NameBytesMax is how long the full name of a type may be: names are kept with all their scopes.
+	NameBytesMax = 1_024
 	// DependenciesMax is how many schemas one schema may refer to, directly and through others.
 	DependenciesMax = 1_000
 )
@@ -57,10 +59,17 @@ func CheckSize(text string) error {
 	return nil
 }
 
-// CompareMax is how many pairs of elements one comparison of two schemas may look at. Unions and combined
-// schemas are compared branch by branch with each other, so that a short text can ask for a long work; beyond
-// the limit the two count as incompatible and the message says so.
-const CompareMax = 2_000_000
+// Limits of a comparison. Unions and combined schemas are compared branch by branch with each other, so that a
+// short text can ask for a long work; beyond a limit the two count as incompatible and the message says so.
+const (
+	// CompareMax is how many pairs of elements one comparison may look at.
+	CompareMax = 2_000_000
+	// CompareDepthMax is how deep it may follow named types and references into each other.
+	CompareDepthMax = 10_000
+	// MessagesBytesMax is how much text the differences of one comparison may have, 1 MiB; further ones are
+	// left out.
+	MessagesBytesMax = 1 << 20
+)
 
 // TooLarge is the message of a comparison that was given up at CompareMax.
-var TooLarge = fmt.Sprintf("{errorType:'COMPARISON_TOO_LARGE', description:'The comparison needs more than %d steps', additionalInfo:'make the schemas smaller, or set the compatibility level to NONE'}", CompareMax)
+var TooLarge = fmt.Sprintf("{errorType:'COMPARISON_TOO_LARGE', description:'The comparison needs more than %d steps or %d levels', additionalInfo:'make the schemas smaller, or set the compatibility level to NONE'}", CompareMax, CompareDepthMax)

@@ -286,7 +286,7 @@ func (p *parser) quoted() (string, error) {
 		case c == '"':
 			s := p.text[start:p.at]
 			p.at++
-			return strings.ToValidUTF8(s, "\uFFFD"), nil
+			return valid(s), nil
 		case c == '\\':
 			return p.escaped(opened, start)
 		case c < 0x20:
@@ -296,6 +296,14 @@ func (p *parser) quoted() (string, error) {
 		}
 	}
 	return "", p.openString(opened)
+}
+
+// valid puts U+FFFD for each byte that is no UTF-8.
+func valid(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return string([]rune(s))
 }
 
 func (p *parser) control(c byte) error {
@@ -310,7 +318,7 @@ func (p *parser) openString(opened int) error {
 
 func (p *parser) escaped(opened, start int) (string, error) {
 	var b strings.Builder
-	b.WriteString(strings.ToValidUTF8(p.text[start:p.at], "\uFFFD"))
+	b.WriteString(valid(p.text[start:p.at]))
 	for p.at < len(p.text) {
 		switch c := p.text[p.at]; {
 		case c == '"':
