@@ -170,7 +170,6 @@ var groupRules = map[kmsg.Key]rule{
 			m := &resp.Groups[i]
 			var topics []string
 			for j := range m.Members {
-				topics = append(topics, m.Members[j].SubscribedTopicNames...)
 				for _, t := range m.Members[j].Assignment.TopicPartitions {
 					topics = append(topics, t.Topic)
 				}
@@ -178,7 +177,7 @@ var groupRules = map[kmsg.Key]rule{
 			if g.hides(topics) {
 				id := m.GroupID
 				*m = kmsg.NewShareGroupDescribeResponseGroup()
-				m.GroupID, m.ErrorCode, m.ErrorMessage = id, kerr.TopicAuthorizationFailed.Code, new(hiddenTopics)
+				m.GroupID, m.ErrorCode, m.ErrorMessage = id, kerr.TopicAuthorizationFailed.Code, new(hiddenAssignment)
 			} else if m.AuthorizedOperations != math.MinInt32 {
 				m.AuthorizedOperations = g.operations(acl.Group, m.GroupID)
 			}
@@ -250,11 +249,20 @@ var groupRules = map[kmsg.Key]rule{
 			m.Topics = shown(m.Topics, func(t *kmsg.DescribeShareGroupOffsetsResponseGroupTopic) bool {
 				return g.sees(acl.Describe, acl.Topic, t.Topic)
 			})
+			if m.ErrorCode != 0 {
+				continue
+			}
+			at := len(m.Topics)
 			addRefused(&m.Topics, refusedTopics[m.GroupID], kerr.TopicAuthorizationFailed)
+			for j := at; j < len(m.Topics); j++ {
+				for k := range m.Topics[j].Partitions {
+					m.Topics[j].Partitions[k].StartOffset = -1
+				}
+			}
 		}
 		for _, m := range denied {
 			out := kmsg.NewDescribeShareGroupOffsetsResponseGroup()
-			out.GroupID, out.ErrorCode, out.ErrorMessage = m.GroupID, kerr.GroupAuthorizationFailed.Code, new(denialMessage(kerr.GroupAuthorizationFailed))
+			out.GroupID, out.ErrorCode = m.GroupID, kerr.GroupAuthorizationFailed.Code
 			resp.Groups = append(resp.Groups, out)
 		}
 		return resp
@@ -269,7 +277,9 @@ var groupRules = map[kmsg.Key]rule{
 		left, denied := split(q.Topics, func(t *kmsg.AlterShareGroupOffsetsRequestTopic) bool { return may(t.Topic) })
 		q.Topics = left
 		resp := next()
-		addRefused(&resp.Topics, denied, kerr.TopicAuthorizationFailed)
+		if resp.ErrorCode == 0 {
+			addRefused(&resp.Topics, denied, kerr.TopicAuthorizationFailed)
+		}
 		return resp
 	})},
 	kmsg.DeleteShareGroupOffsets: {"Delete Group, Read Topic", checked(func(g *guard, q *kmsg.DeleteShareGroupOffsetsRequest, next func() *kmsg.DeleteShareGroupOffsetsResponse) *kmsg.DeleteShareGroupOffsetsResponse {
@@ -282,13 +292,18 @@ var groupRules = map[kmsg.Key]rule{
 		left, denied := split(q.Topics, func(t *kmsg.DeleteShareGroupOffsetsRequestTopic) bool { return may(t.Topic) })
 		q.Topics = left
 		resp := next()
-		addRefused(&resp.Topics, denied, kerr.TopicAuthorizationFailed)
+		if resp.ErrorCode == 0 {
+			addRefused(&resp.Topics, denied, kerr.TopicAuthorizationFailed)
+		}
 		return resp
 	})},
 }
 
 // hiddenTopics is what Kafka says when a group is not shown because of its topics.
 const hiddenTopics = "The described group uses topics that the client is not authorized to describe."
+
+// hiddenAssignment is the same for share groups, of which what members have counts, not what they ask for.
+const hiddenAssignment = "The group has described topic(s) that the client is not authorized to describe."
 
 func (g *guard) hides(topics []string) bool {
 	for _, t := range topics {

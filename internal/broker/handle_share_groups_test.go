@@ -167,3 +167,54 @@ func TestNoShareGroups(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// What is refused of a request about a share group is refused as Kafka does, and names nothing that may not be seen.
+func TestShareGroupRights(t *testing.T) {
+	h, w := guardedBroker(t)
+	h.createTopic("t", 1)
+	h.createTopic("u", 1)
+	c := h.dial()
+	makeCoordinator(c)
+	shareAssigned(c, "g", "m", 0, []string{"t"}, 1)
+	deny := func(question string) { w.set(func(q string) bool { return q == question }) }
+
+	deny("Read Group g")
+	if r := shareBeat(c, "g", "n", 0, "t"); r.ErrorCode != kerr.GroupAuthorizationFailed.Code {
+		t.Errorf("%+v", r)
+	}
+	if r := alterShareOffset(c, "g", "t", 0, 0); r.ErrorCode != kerr.GroupAuthorizationFailed.Code || r.ErrorMessage == nil {
+		t.Errorf("%+v", r)
+	}
+	deny("Describe Topic t")
+	if r := shareBeat(c, "g", "n", 0, "t"); r.ErrorCode != kerr.TopicAuthorizationFailed.Code {
+		t.Errorf("%+v", r)
+	}
+	if g := describeShareGroup(c, "g"); g.ErrorCode != kerr.TopicAuthorizationFailed.Code || len(g.Members) != 0 || text(g.ErrorMessage) != hiddenAssignment {
+		t.Errorf("%+v", g)
+	}
+	if g := shareOffsets(c, 1, "g"); g.ErrorCode != 0 || len(g.Topics) != 0 {
+		t.Errorf("%+v", g)
+	}
+	req := kmsg.NewPtrDescribeShareGroupOffsetsRequest()
+	req.Groups = []kmsg.DescribeShareGroupOffsetsRequestGroup{{GroupID: "g", Topics: []kmsg.DescribeShareGroupOffsetsRequestGroupTopic{{Topic: "t", Partitions: []int32{0}}}}}
+	if g := ask[*kmsg.DescribeShareGroupOffsetsResponse](c, req, 1).Groups[0]; len(g.Topics) != 1 || g.Topics[0].TopicID != [16]byte{} ||
+		g.Topics[0].Partitions[0].ErrorCode != kerr.TopicAuthorizationFailed.Code || g.Topics[0].Partitions[0].StartOffset != -1 || g.Topics[0].Partitions[0].Lag != -1 {
+		t.Errorf("%+v", g)
+	}
+	deny("Describe Group g")
+	if g := shareOffsets(c, 1, "g"); g.ErrorCode != kerr.GroupAuthorizationFailed.Code {
+		t.Errorf("%+v", g)
+	}
+	if g := describeShareGroup(c, "g"); g.ErrorCode != kerr.GroupAuthorizationFailed.Code {
+		t.Errorf("%+v", g)
+	}
+	deny("Read Topic t")
+	shareBeat(c, "g", "m", -1)
+	if r := alterShareOffset(c, "g", "t", 0, 0); r.ErrorCode != 0 || r.Topics[0].Partitions[0].ErrorCode != kerr.TopicAuthorizationFailed.Code {
+		t.Errorf("%+v", r)
+	}
+	deny("Delete Group g")
+	if code := deleteGroup(c, "g"); code != kerr.GroupAuthorizationFailed.Code {
+		t.Errorf("%v", kerr.ErrorForCode(code))
+	}
+}
