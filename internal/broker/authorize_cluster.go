@@ -122,14 +122,20 @@ var clusterRules = map[kmsg.Key]rule{
 		return resp
 	})},
 
-	kmsg.DescribeLogDirs:            onCluster(acl.Describe),
-	kmsg.AlterReplicaLogDirs:        onAlterReplicaLogDirs(),
-	kmsg.ElectLeaders:               onCluster(acl.Alter),
-	kmsg.AlterPartitionAssignments:  onCluster(acl.Alter),
+	kmsg.DescribeLogDirs:     onCluster(acl.Describe),
+	kmsg.AlterReplicaLogDirs: onAlterReplicaLogDirs(),
+	kmsg.ElectLeaders: onClusterAtTheTop(acl.Alter, func(r *kmsg.ElectLeadersResponse, code int16, _ *string) {
+		r.ErrorCode = code
+	}),
+	kmsg.AlterPartitionAssignments: onClusterAtTheTop(acl.Alter, func(r *kmsg.AlterPartitionAssignmentsResponse, code int16, why *string) {
+		r.ErrorCode, r.ErrorMessage = code, why
+	}),
 	kmsg.ListPartitionReassignments: onCluster(acl.Describe),
 	kmsg.UpdateFeatures:             onCluster(acl.Alter),
 	kmsg.UnregisterBroker:           onCluster(acl.Alter),
-	kmsg.DescribeQuorum:             onCluster(acl.Describe),
+	kmsg.DescribeQuorum: onClusterAtTheTop(acl.Describe, func(r *kmsg.DescribeQuorumResponse, code int16, why *string) {
+		r.ErrorCode, r.ErrorMessage, r.Topics = code, why, nil
+	}),
 	kmsg.AddRaftVoter:               onCluster(acl.Alter),
 	kmsg.RemoveRaftVoter:            onCluster(acl.Alter),
 	kmsg.UpdateRaftVoter:            onCluster(acl.ClusterAction),
@@ -149,6 +155,21 @@ var clusterRules = map[kmsg.Key]rule{
 	kmsg.WriteShareGroupState:       onCluster(acl.ClusterAction),
 	kmsg.DeleteShareGroupState:      onCluster(acl.ClusterAction),
 	kmsg.ReadShareGroupStateSummary: onCluster(acl.ClusterAction),
+}
+
+// onClusterAtTheTop is onCluster for APIs whose refusal stands at the top of the response too, or only there.
+func onClusterAtTheTop[R kmsg.Response](op acl.Operation, place func(resp R, code int16, why *string)) rule {
+	r := onCluster(op)
+	check := r.check
+	r.check = func(g *guard, req kmsg.Request, next func() kmsg.Response) kmsg.Response {
+		allowed := false
+		resp := check(g, req, func() kmsg.Response { allowed = true; return next() })
+		if !allowed {
+			place(resp.(R), kerr.ClusterAuthorizationFailed.Code, new(denialMessage(kerr.ClusterAuthorizationFailed)))
+		}
+		return resp
+	}
+	return r
 }
 
 // mayConfigs is about the configs of a resource. Everything but topics and groups belongs to the cluster.

@@ -268,6 +268,17 @@ func adminSteps() []adminStep {
 	add("list reassignments of none", 0, 0, list([]kmsg.ListPartitionReassignmentsRequestTopic{}))
 	add("list reassignments of some", 0, 0, list([]kmsg.ListPartitionReassignmentsRequestTopic{{Topic: "admin", Partitions: []int32{0, 1}}, {Topic: "none", Partitions: []int32{0}}}))
 
+	for what, names := range map[string][]string{"nothing": {}, "what has no name": {""}} {
+		add("delete "+what, 1, 6, func(*adminSide) kmsg.Request {
+			req := kmsg.NewPtrDeleteTopicsRequest()
+			req.TopicNames, req.TimeoutMillis = names, 5000
+			for _, name := range names {
+				req.Topics = append(req.Topics, kmsg.DeleteTopicsRequestTopic{Topic: &name})
+			}
+			return req
+		})
+	}
+
 	for _, id := range []int32{-1, 0, 7} {
 		add(fmt.Sprintf("unregister %d", id), 0, 0, func(*adminSide) kmsg.Request {
 			req := kmsg.NewPtrUnregisterBrokerRequest()

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -239,5 +240,61 @@ func TestAlterReplicaLogDirs(t *testing.T) {
 		if p[0].ErrorCode != 0 || p[1].ErrorCode != kerr.LogDirNotFound.Code || p[2].ErrorCode != kerr.UnknownTopicOrPartition.Code || resp.Topics[1].Partitions[0].ErrorCode != kerr.UnknownTopicOrPartition.Code {
 			t.Errorf("version %d: %+v", version, resp)
 		}
+	}
+}
+
+// TestAdminDenied: without the permission on the cluster the refusal stands where Kafka puts it: at the top, at each
+// partition, or at both.
+func TestAdminDenied(t *testing.T) {
+	h, w := guardedBroker(t)
+	h.createTopic("t", 1)
+	c := h.dial()
+	w.set(func(q string) bool { return strings.HasSuffix(q, " Cluster kafka-cluster") })
+	const denied = int16(31)
+	same := func(what string, got []int16, want ...int16) {
+		t.Helper()
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: codes %v, want %v", what, got, want)
+		}
+	}
+	elect := &kmsg.ElectLeadersRequest{Topics: []kmsg.ElectLeadersRequestTopic{{Topic: "t", Partitions: []int32{0, 1}}}}
+	resp := ask[*kmsg.ElectLeadersResponse](c, elect, 2)
+	same("elect", []int16{resp.ErrorCode, resp.Topics[0].Partitions[0].ErrorCode, resp.Topics[0].Partitions[1].ErrorCode}, denied, denied, denied)
+	resp = ask[*kmsg.ElectLeadersResponse](c, &kmsg.ElectLeadersRequest{}, 1)
+	same("elect all", []int16{resp.ErrorCode}, denied)
+	moved := ask[*kmsg.AlterPartitionAssignmentsResponse](c, move("t", 1), 1)
+	same("reassign", []int16{moved.ErrorCode, moved.Topics[0].Partitions[0].ErrorCode}, denied, denied)
+	listed := ask[*kmsg.ListPartitionReassignmentsResponse](c, &kmsg.ListPartitionReassignmentsRequest{}, 0)
+	same("list", []int16{listed.ErrorCode}, denied)
+	quorum := &kmsg.DescribeQuorumRequest{Topics: []kmsg.DescribeQuorumRequestTopic{{Topic: metadata.LogTopic, Partitions: []kmsg.DescribeQuorumRequestTopicPartition{{}}}}}
+	described := ask[*kmsg.DescribeQuorumResponse](c, quorum, 2)
+	same("quorum", []int16{described.ErrorCode, int16(len(described.Topics))}, denied, 0)
+	features := ask[*kmsg.UpdateFeaturesResponse](c, &kmsg.UpdateFeaturesRequest{}, 2)
+	same("features", []int16{features.ErrorCode}, denied)
+	same("unregister", []int16{ask[*kmsg.UnregisterBrokerResponse](c, &kmsg.UnregisterBrokerRequest{BrokerID: 7}, 0).ErrorCode}, denied)
+	same("add voter", []int16{ask[*kmsg.AddRaftVoterResponse](c, &kmsg.AddRaftVoterRequest{}, 1).ErrorCode}, denied)
+	same("remove voter", []int16{ask[*kmsg.RemoveRaftVoterResponse](c, &kmsg.RemoveRaftVoterRequest{}, 0).ErrorCode}, denied)
+	dirs := &kmsg.AlterReplicaLogDirsRequest{Dirs: []kmsg.AlterReplicaLogDirsRequestDir{{Dir: "/x", Topics: []kmsg.AlterReplicaLogDirsRequestDirTopic{{Topic: "t", Partitions: []int32{0}}}}}}
+	same("log dirs", []int16{ask[*kmsg.AlterReplicaLogDirsResponse](c, dirs, 2).Topics[0].Partitions[0].ErrorCode}, denied)
+}
+
+// move asks for one partition to be on these brokers.
+func move(topic string, brokers ...int32) *kmsg.AlterPartitionAssignmentsRequest {
+	req := kmsg.NewPtrAlterPartitionAssignmentsRequest()
+	req.Topics = []kmsg.AlterPartitionAssignmentsRequestTopic{{Topic: topic, Partitions: []kmsg.AlterPartitionAssignmentsRequestTopicPartition{{Replicas: brokers}}}}
+	return req
+}
+
+// TestDeleteByNameAndID: a topic that is named both ways stays, and is answered for once, as in Kafka.
+func TestDeleteByNameAndID(t *testing.T) {
+	h := startBroker(t)
+	id := h.createTopic("t", 1)
+	c := h.dial()
+	req := kmsg.NewPtrDeleteTopicsRequest()
+	req.TimeoutMillis = 5000
+	req.Topics = []kmsg.DeleteTopicsRequestTopic{{Topic: new("t")}, {TopicID: id}}
+	resp := ask[*kmsg.DeleteTopicsResponse](c, req, 6)
+	if len(resp.Topics) != 1 || resp.Topics[0].ErrorCode != kerr.InvalidRequest.Code || resp.Topics[0].TopicID != id || h.meta.Image().Topic("t") == nil {
+		t.Errorf("%+v", resp.Topics)
 	}
 }
