@@ -40,11 +40,9 @@ func fromDescriptor(data []byte) (*file, bool) {
 	if r.deep {
 		return nil, false
 	}
-	// What a descriptor holds need not be words of the language; the printed text must be.
-	if _, err := parse(f.text()); err != nil {
-		return nil, false
-	}
-	return f, true
+	// What a descriptor holds need not be words of the language nor UTF-8: the file is what its text says.
+	f, err := parse(f.text())
+	return f, err == nil
 }
 
 type reader struct {

@@ -5,6 +5,13 @@ import (
 	"errors"
 	"testing"
 
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+	_ "google.golang.org/protobuf/types/known/anypb" // imported by a test file
+
 	"leat.dev/internal/registry/schema/protobuf"
 	"leat.dev/internal/registry/schema/source"
 )
@@ -75,4 +82,42 @@ func FuzzDescriptor(f *testing.F) {
 			t.Fatalf("%x gives %q: %v", data, s.Text(), err)
 		}
 	})
+}
+
+// TestDescriptors: a serialized file is one that other programs can load, and reads back as the same file.
+func TestDescriptors(t *testing.T) {
+	for name, text := range map[string]string{
+		"proto3": `syntax = "proto3"; package a.b; import "google/protobuf/any.proto"; option java_package = "x"; option (my) = { k: [1, 2] };
+			message M { optional int32 o = 1; map<string, N> m = 2; oneof c { string s = 3; N n = 4; } repeated E e = 5 [packed = false, json_name = "x"]; google.protobuf.Any any = 6;
+				reserved 10, 12 to 14; reserved "old"; message N {} enum E { reserved 5 to max; Z = 0; Y = -1 [deprecated = true]; } }
+			service S { rpc R (stream M) returns (M) { option idempotency_level = IDEMPOTENT; } }`,
+		"proto2": `syntax = "proto2"; message M { required bytes b = 1 [default = "\000a\377\""]; optional group G = 2 { optional double d = 1 [default = -inf]; } extensions 100 to max; extend M { optional M x = 100; } } extend M { repeated sint64 y = 101; }`,
+	} {
+		s, err := protobuf.Parse(text, nil)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		encoded, err := s.Serialized()
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		data, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		d := &descriptorpb.FileDescriptorProto{}
+		if err := proto.Unmarshal(data, d); err != nil {
+			t.Fatal(name, err)
+		}
+		if _, err := protodesc.NewFile(d, protoregistry.GlobalFiles); err != nil {
+			t.Errorf("%s: other programs cannot load it: %v\n%s", name, err, prototext.Format(d))
+		}
+		again, err := protobuf.Parse(encoded, nil)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if again.Normalized() != s.Normalized() {
+			t.Errorf("%s reads back as\n%s\nnot\n%s", name, again.Normalized(), s.Normalized())
+		}
+	}
 }
