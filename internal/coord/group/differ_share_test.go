@@ -151,4 +151,3 @@ func sortShares(resp kmsg.Response) {
 		}
 	}
 }
-
