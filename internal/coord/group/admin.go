@@ -60,7 +60,7 @@ func (s *Shard) list(ev ListGroups) {
 	all := []kmsg.ListGroupsResponseGroup{}
 	for _, id := range sortedKeys(s.groups) {
 		g := s.groups[id]
-		if len(ev.States) > 0 && !slices.Contains(ev.States, strings.ToLower(g.stateName())) ||
+		if len(ev.States) > 0 && !inStates(g, ev.States) ||
 			len(ev.Types) > 0 && !slices.Contains(ev.Types, g.kind().String()) {
 			continue
 		}
@@ -72,6 +72,13 @@ func (s *Shard) list(ev ListGroups) {
 		all = append(all, r)
 	}
 	s.reply(ev.ID, all)
+}
+
+// inStates tells whether a group is in one of some states, given in lower case. One
+// that is not ready Kafka knows by "not_ready" only, and its own tools do not find it.
+func inStates(g group, states []string) bool {
+	name := strings.ToLower(g.stateName())
+	return slices.Contains(states, name) || name == "notready" && slices.Contains(states, "not_ready")
 }
 
 // delete removes groups without members, together with all their offsets.
