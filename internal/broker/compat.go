@@ -66,5 +66,8 @@ var compatNotes = map[kmsg.Key]string{
 	kmsg.GetTelemetrySubscriptions: "always advertised, where Kafka needs a plugin; patterns of subscriptions are RE2; several metrics come in order, and the subscription's id follows from that",
 	kmsg.PushTelemetry:             "what cannot be decoded is INVALID_RECORD; at most 8 MiB when decompressed, then TELEMETRY_TOO_LARGE",
 	kmsg.StreamsGroupHeartbeat:     "as Kafka 4.3: no static members, expressions, task offsets or new topologies; internal topics are created before the answer, which still says that they are missing and at once why they could not be created; a member that missed its tasks is told again; among equally good assignments the choice follows from the members' ids",
+	kmsg.ShareFetch:                "an offset range that several deliveries have in common is one range of acquired records; above a quota the records are sent and the client is muted, where Kafka keeps back what the member has acquired already",
+	kmsg.ShareAcknowledge:          "the start offset of a group moves with the acknowledgement that moves it, in Kafka with the one after it",
+	kmsg.WriteShareGroupState:      "state batches that cannot be are INVALID_REQUEST; so is a state that does not fit into a record",
 	kmsg.ConsumerGroupHeartbeat:    "assignors uniform and range; among assignments that are equally good Leat's choice follows from the members' ids, Kafka's from the order of a hash map",
 }
