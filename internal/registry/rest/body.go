@@ -3,8 +3,13 @@ package rest
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 
 	"leat.dev/internal/registry/schema"
 	"leat.dev/internal/registry/store"
@@ -12,8 +17,8 @@ import (
 
 // schemaRequest is the body of a registration, a lookup or a compatibility check.
 type schemaRequest struct {
-	Version    *int               `json:"version"`
-	ID         *int               `json:"id"`
+	Version    *number            `json:"version"`
+	ID         *number            `json:"id"`
 	Type       *text              `json:"schemaType"`
 	References []schema.Reference `json:"references"`
 	Metadata   *schema.Metadata   `json:"metadata"`
@@ -44,9 +49,46 @@ func read(q *request, into any, operation string) error {
 	if len(body) == 0 || string(body) == "null" {
 		return &textError{http.StatusUnprocessableEntity, operation + " must not be null (was null)"}
 	}
-	if err := json.Unmarshal(body, into); err != nil {
+	return decode(body, into)
+}
+
+// decode reads an object whose names are spelled exactly: encoding/json alone would take any case.
+func decode(body []byte, into any) error {
+	var fields map[string]json.RawMessage
+	err := json.Unmarshal(body, &fields)
+	if err == nil {
+		maps.DeleteFunc(fields, func(name string, _ json.RawMessage) bool { return !spelled(name) })
+		var exact []byte
+		if exact, err = json.Marshal(fields); err == nil {
+			err = json.Unmarshal(exact, into)
+		}
+	}
+	if err != nil {
 		return &textError{http.StatusBadRequest, "the body is not the JSON object that is expected here: " + err.Error()}
 	}
+	return nil
+}
+
+// spelled reports whether a name is one of the API's.
+func spelled(name string) bool { return slices.Contains(bodyNames, name) }
+
+// bodyNames are the names of all fields that bodies have.
+var bodyNames = []string{
+	"version", "id", "schemaType", "references", "metadata", "ruleSet", "schema", "mode",
+	"compatibility", "alias", "aliasForDeks", "normalize", "validateFields", "validateNewSchemas", "validateRules",
+	"compatibilityPolicy", "compatibilityGroup", "defaultMetadata", "overrideMetadata", "defaultRuleSet", "overrideRuleSet",
+}
+
+// number is a JSON number whose fraction is cut, or the same in a string.
+type number int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *number) UnmarshalJSON(data []byte) error {
+	f, err := strconv.ParseFloat(strings.Trim(string(data), `"`), 64)
+	if err != nil || f > math.MaxInt32 || f < math.MinInt32 {
+		return fmt.Errorf("%s is no whole number of 32 bits", data)
+	}
+	*n = number(f)
 	return nil
 }
 
@@ -58,10 +100,12 @@ func (q *request) registration(subject, operation string) (store.Registration, e
 	}
 	out := store.Registration{Subject: subject, ID: store.NoID, Normalize: q.flag("normalize"), Force: q.flag("force")}
 	if b.ID != nil {
-		out.ID = *b.ID
+		out.ID = int(*b.ID)
 	}
 	if b.Version != nil {
-		out.Version = *b.Version
+		if out.Version = int(*b.Version); out.Version == store.NoVersion {
+			out.Version = store.LatestVersion // 0 asks for the next one, as -1 does
+		}
 	}
 	out.Source = schema.Source{References: b.References, Metadata: b.Metadata, Rules: b.Rules}
 	if b.Type != nil {
@@ -73,16 +117,8 @@ func (q *request) registration(subject, operation string) (store.Registration, e
 	return out, nil
 }
 
-// flag is a query parameter that is "true".
-func (q *request) flag(name string) bool {
-	b, err := strconv.ParseBool(q.query.Get(name))
-	return err == nil && b
-}
-
-// verbose is set by its mere presence.
-func (q *request) verbose() bool {
-	return q.flag("verbose") || (q.query.Has("verbose") && q.query.Get("verbose") == "")
-}
+// flag is a query parameter that is "true", in any case.
+func (q *request) flag(name string) bool { return strings.EqualFold(q.query.Get(name), "true") }
 
 // subject is the one that a part of the path names, in the context of the base path.
 func (q *request) subject(name string) string {

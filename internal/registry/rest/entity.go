@@ -15,7 +15,7 @@ type entity struct {
 	References []schema.Reference `json:"references,omitempty"`
 	Metadata   *schema.Metadata   `json:"metadata,omitempty"`
 	Rules      *schema.RuleSet    `json:"ruleSet,omitempty"`
-	Schema     string             `json:"schema"`
+	Schema     string             `json:"schema,omitempty"`
 	Timestamp  *int64             `json:"ts,omitempty"`
 	Deleted    *bool              `json:"deleted,omitempty"`
 	MaxID      *int               `json:"maxId,omitempty"`
@@ -23,9 +23,15 @@ type entity struct {
 
 // whole is an entity with everything that is known.
 func whole(v *store.Version, text string) entity {
+	e := named(v, text)
+	e.Timestamp, e.Deleted = &v.Timestamp, &v.Deleted
+	return e
+}
+
+// named is an entity with its place.
+func named(v *store.Version, text string) entity {
 	e := content(v, text)
 	e.Subject, e.ID, e.Version = v.Subject, &v.ID, &v.Version
-	e.Timestamp, e.Deleted = &v.Timestamp, &v.Deleted
 	return e
 }
 
@@ -34,13 +40,7 @@ func content(v *store.Version, text string) entity {
 	return entity{GUID: v.GUID, Type: v.Source.Type, References: v.Source.References, Metadata: v.Source.Metadata, Rules: v.Source.Rules, Schema: text}
 }
 
-// config is a config as PUT takes and gives it: the level has another name there.
-type configBody struct {
-	Level *text `json:"compatibility"`
-	store.Config
-}
-
 // modeBody is a mode as the API shows it.
 type modeBody struct {
-	Mode *text `json:"mode,omitempty"`
+	Mode *text `json:"mode"`
 }

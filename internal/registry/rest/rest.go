@@ -101,13 +101,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.html(w, "Ambiguous URI empty segment")
 		return
 	}
-	if strings.ContainsAny(path, ";\\") || strings.Contains(strings.ToLower(path), "%2e") {
+	if strings.Contains(path, "\\") || strings.Contains(strings.ToLower(path), "%2e") {
 		h.html(w, "Ambiguous URI path parameter")
 		return
 	}
 	segments, err := split(path)
 	if err != nil {
 		h.html(w, "Bad URI")
+		return
+	}
+	if slices.ContainsFunc(segments, func(s string) bool {
+		return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7F })
+	}) {
+		h.html(w, "Suspicious Path Character")
 		return
 	}
 	q := &request{Request: r, query: r.URL.Query()}
@@ -136,6 +142,7 @@ func contextName(text string) string {
 func split(path string) ([]string, error) {
 	var out []string
 	for _, s := range strings.Split(strings.Trim(path, "/"), "/") {
+		s, _, _ = strings.Cut(s, ";") // matrix parameters are no part of a name
 		if s == "" {
 			continue
 		}
@@ -192,7 +199,7 @@ func (h *Handler) serve(w http.ResponseWriter, q *request, found *route) {
 		h.fail(w, "", &httpError{http.StatusMethodNotAllowed})
 		return
 	}
-	if !consumable(q.Header.Get("Content-Type")) {
+	if content := q.Header.Get("Content-Type"); !consumable(content) && (content != "*/*" || method == http.MethodPost || method == http.MethodPut) {
 		h.fail(w, mediaTypes[0], &httpError{http.StatusUnsupportedMediaType})
 		return
 	}
@@ -238,7 +245,7 @@ func encode(v any) []byte {
 }
 
 // methodOrder is the order in which OPTIONS lists methods.
-var methodOrder = []string{http.MethodDelete, http.MethodHead, http.MethodPost, http.MethodGet, http.MethodOptions, http.MethodPut}
+var methodOrder = []string{http.MethodHead, http.MethodDelete, http.MethodPost, http.MethodGet, http.MethodOptions, http.MethodPut}
 
 func (h *Handler) options(w http.ResponseWriter, found *route) {
 	var list []string

@@ -18,9 +18,7 @@ func (h *Handler) listSchemas(q *request) (any, error) {
 			if h.o.Allow != nil && !h.o.Allow(q.Request, v.Subject, false) {
 				continue
 			}
-			e := content(v, formatted(q, s, v))
-			e.Subject, e.ID, e.Version = v.Subject, &v.ID, &v.Version
-			list = append(list, e)
+			list = append(list, named(v, formatted(q, s, v)))
 		}
 	})
 	return page(q, list, maxSchemas)

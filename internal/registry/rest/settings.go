@@ -18,6 +18,9 @@ func (q *request) scope() string {
 	return q.qualify("")
 }
 
+// isTop reports whether a scope answers with defaults where nothing is set.
+func isTop(scope string) bool { return scope == "" || scope == store.GlobalSubject }
+
 func (h *Handler) config(q *request) (any, error) {
 	scope := q.scope()
 	if err := h.mayTouch(q, scope, false); err != nil {
@@ -27,8 +30,11 @@ func (h *Handler) config(q *request) (any, error) {
 	err := h.look(func(s *store.State) *store.Error {
 		own := s.ConfigAt(scope)
 		switch {
-		case q.flag("defaultToGlobal") || (own == nil && scope == ""):
+		case q.flag("defaultToGlobal") && scope != "":
 			c = s.ConfigFor(scope)
+		case own == nil && isTop(scope):
+			level := store.DefaultLevel
+			c = store.Config{Level: &level}
 		case own == nil:
 			return &store.Error{Code: store.CodeNoSubjectConfig, Message: "Subject '" + scope + "' does not have subject-level compatibility configured"}
 		default:
@@ -44,38 +50,42 @@ func (h *Handler) config(q *request) (any, error) {
 }
 
 // merge is a config with what a body says: absent fields stay, null ones are cleared.
-func merge(old *store.Config, body []byte) (store.Config, configBody, error) {
-	var said configBody
-	if err := json.Unmarshal(body, &said); err != nil {
-		return store.Config{}, said, &textError{http.StatusBadRequest, "the body is not the JSON object that is expected here: " + err.Error()}
-	}
+func merge(old *store.Config, body []byte) (store.Config, error) {
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(body, &fields); err != nil {
-		return store.Config{}, said, &textError{http.StatusBadRequest, "the body is not the JSON object that is expected here: " + err.Error()}
+	if err := decode(body, &fields); err != nil {
+		return store.Config{}, err
 	}
-	delete(fields, "compatibilityLevel") // not a field of this body
-	delete(fields, "subject")
 	var c store.Config
 	if old != nil {
 		c = *old
 	}
 	level := c.Level
 	if raw, ok := fields["compatibility"]; ok {
+		var said *text
+		if err := json.Unmarshal(raw, &said); err != nil {
+			return c, &textError{http.StatusBadRequest, "compatibility is no text: " + err.Error()}
+		}
 		level = nil
-		if string(raw) != "null" {
-			parsed, err := schema.ParseLevel(string(*said.Level))
+		if said != nil {
+			parsed, err := schema.ParseLevel(string(*said))
 			if err != nil {
-				return c, said, &store.Error{Code: store.CodeInvalidLevel, Message: err.Error()}
+				return c, &store.Error{Code: store.CodeInvalidLevel, Message: err.Error()}
 			}
 			level = &parsed
 		}
 	}
+	for _, name := range []string{"normalize", "validateFields", "validateNewSchemas", "validateRules", "aliasForDeks"} {
+		switch strings.ToLower(string(fields[name])) {
+		case `"true"`, `"false"`:
+			fields[name] = fields[name][1 : len(fields[name])-1]
+		}
+	}
 	rest, err := json.Marshal(fields)
 	if err == nil {
-		err = json.Unmarshal(rest, &c) // null clears a pointer
+		err = decode(rest, &c) // null clears a pointer
 	}
 	c.Level, c.Subject = level, nil
-	return c, said, err
+	return c, err
 }
 
 type configAnswer struct {
@@ -89,19 +99,19 @@ func (h *Handler) setConfig(q *request) (any, error) {
 		return nil, err
 	}
 	if body := bytes.TrimSpace(q.body); len(body) == 0 || string(body) == "null" {
-		return nil, &textError{http.StatusUnprocessableEntity, "The request body is empty."}
+		return nil, &textError{http.StatusUnprocessableEntity, "updateSubjectLevelConfig.arg2 must not be null (was null)"}
 	}
 	var c store.Config
-	var bad error
-	err := h.change(q, func(s *store.State) ([]store.Record, *store.Error) {
-		if c, _, bad = merge(s.ConfigAt(scope), q.body); bad != nil {
-			return nil, nil
+	err := h.o.Backend.Write(q.Context(), func(s *store.State) (records []store.Record, err error) {
+		if c, err = merge(s.ConfigAt(scope), q.body); err != nil {
+			return nil, err
 		}
-		return s.SetConfig(scope, c)
+		records, refused := s.SetConfig(scope, c)
+		if refused != nil {
+			return nil, refused
+		}
+		return records, nil
 	})
-	if bad != nil {
-		return nil, bad
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +155,7 @@ func (h *Handler) mode(q *request) (any, error) {
 		switch {
 		case ok:
 			m = own
-		case q.flag("defaultToGlobal") || scope == "":
+		case q.flag("defaultToGlobal") || isTop(scope):
 			m = s.ModeFor(scope)
 		default:
 			return &store.Error{Code: store.CodeNoSubjectMode, Message: "Subject '" + scope + "' does not have subject-level mode configured"}

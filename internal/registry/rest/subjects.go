@@ -135,11 +135,12 @@ func (h *Handler) register(q *request) (any, error) {
 		return nil, err
 	}
 	var v *store.Version
-	shown := ""
+	shown, held := "", false
 	err = h.change(q, func(s *store.State) ([]store.Record, *store.Error) {
 		in.Subject = aliased(s, subject)
 		found, records, refused := s.Register(in)
 		v = found
+		held = refused == nil && len(records) == 0 && !s.Same(in, found)
 		return records, refused
 	})
 	if err != nil {
@@ -147,12 +148,15 @@ func (h *Handler) register(q *request) (any, error) {
 	}
 	h.o.Backend.Read(func(s *store.State) {
 		shown = v.Source.Text
-		if held, refused := s.Version(v.Subject, strconv.Itoa(v.Version), store.LiveOnly); refused == nil {
-			shown = formatted(q, s, held)
+		if stored, refused := s.Version(v.Subject, strconv.Itoa(v.Version), store.LiveOnly); refused == nil {
+			shown = formatted(q, s, stored)
 		}
 	})
 	e := content(v, shown)
 	e.ID, e.Version = &v.ID, &v.Version
+	if held { // found by what it says, not by its text: the answer has all of it
+		e.Timestamp, e.Deleted = &v.Timestamp, &v.Deleted
+	}
 	return e, nil
 }
 
@@ -168,8 +172,12 @@ func (h *Handler) lookup(q *request) (any, error) {
 	var e entity
 	err = h.look(func(s *store.State) *store.Error {
 		in.Subject = aliased(s, subject)
-		v, refused := s.Lookup(in, q.deletion())
-		if refused == nil {
+		v, same, refused := s.Lookup(in, q.deletion())
+		switch {
+		case refused != nil:
+		case same:
+			e = named(v, formatted(q, s, v))
+		default:
 			e = whole(v, formatted(q, s, v))
 		}
 		return refused
@@ -196,9 +204,6 @@ func (h *Handler) listVersions(q *request) (any, error) {
 		return nil, err
 	}
 	d := q.deletion()
-	if q.flag("deletedAsNegative") {
-		d = store.WithDeleted
-	}
 	var numbers []int
 	err := h.look(func(s *store.State) *store.Error {
 		list, refused := s.Versions(aliased(s, subject), d)
@@ -246,8 +251,7 @@ func (h *Handler) versionText(q *request) (any, error) {
 
 func (h *Handler) referencedBy(q *request) (any, error) {
 	var ids []int
-	deleted := q.flag("deleted")
-	err := h.one(q, func(s *store.State, v *store.Version) { ids = s.ReferencedBy(v, deleted) })
+	err := h.one(q, func(s *store.State, v *store.Version) { ids = s.ReferencedBy(v) })
 	if err != nil {
 		return nil, err
 	}
@@ -329,7 +333,7 @@ func (h *Handler) check(q *request, version, operation string) (any, error) {
 		messages = append(messages, found...)
 		return refused
 	})
-	if err != nil && store.IsInvalid(err) && q.verbose() {
+	if err != nil && store.IsInvalid(err) && q.flag("verbose") {
 		var refused *store.Error
 		errors.As(err, &refused)
 		messages, err = []string{refused.Message}, nil
@@ -338,7 +342,7 @@ func (h *Handler) check(q *request, version, operation string) (any, error) {
 		return nil, err
 	}
 	out := compatibility{Compatible: len(messages) == 0}
-	if q.verbose() {
+	if q.flag("verbose") {
 		out.Messages = &messages
 	}
 	return out, nil

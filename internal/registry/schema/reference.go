@@ -3,6 +3,7 @@ package schema
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 )
 
 // A Reference names a version of a subject whose schema another one builds on.
@@ -22,7 +23,7 @@ func (r *Reference) UnmarshalJSON(data []byte) error {
 	var fields struct {
 		Name    *string `json:"name"`
 		Subject *string `json:"subject"`
-		Version *int    `json:"version"`
+		Version *number `json:"version"`
 	}
 	if err := json.Unmarshal(data, &fields); err != nil {
 		return err
@@ -35,9 +36,19 @@ func (r *Reference) UnmarshalJSON(data []byte) error {
 		r.Subject = *fields.Subject
 	}
 	if fields.Version != nil {
-		r.Version = *fields.Version
+		r.Version = int(*fields.Version)
 	}
 	return nil
+}
+
+// number is a JSON number, or the same in a string.
+type number int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *number) UnmarshalJSON(data []byte) error {
+	v, err := strconv.ParseInt(strings.Trim(string(data), `"`), 10, 32)
+	*n = number(v)
+	return err
 }
 
 // Complete reports whether name, subject and version were all given, be it as empty texts.

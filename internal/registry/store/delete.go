@@ -25,7 +25,7 @@ func (s *State) DeleteVersion(subject, version string, permanent bool) (int, []R
 		return 0, nil, versionNotFound(number)
 	case permanent && !v.Deleted:
 		return 0, nil, refuse(CodeVersionNotSoftDeleted, "Subject '%s' Version %s was not deleted first before being permanently deleted", subject, version)
-	case len(s.referrers(v, permanent)) > 0:
+	case len(s.referrers(v)) > 0:
 		return 0, nil, referenced(v)
 	}
 	if permanent {
@@ -77,7 +77,7 @@ func (s *State) DeleteSubject(subject string, permanent bool) ([]int, []Record, 
 	var numbers []int
 	var records []Record
 	for _, v := range gone {
-		for _, o := range s.referrers(v, permanent) {
+		for _, o := range s.referrers(v) {
 			if o.Subject != subject {
 				return nil, nil, referenced(v)
 			}

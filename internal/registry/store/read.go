@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"leat.dev/internal/registry/schema"
 )
 
 // parseVersion reads the number of a version: 1 and up, or "latest" and -1 for the last one.
@@ -15,7 +13,7 @@ func parseVersion(text string) (int, *Error) {
 	if strings.EqualFold(text, "latest") {
 		return LatestVersion, nil
 	}
-	n, err := strconv.ParseInt(text, 10, 64)
+	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 	if err != nil || n > math.MaxInt32 || n == 0 || n < LatestVersion {
 		return 0, refuse(CodeInvalidVersion, "The specified version '%s' is not a valid version id. Allowed values are between [1, 2^31-1] and the string \"latest\"", text)
 	}
@@ -101,7 +99,7 @@ func (s *State) Contexts() []string {
 func (s *State) DeleteContext(name string) ([]Record, *Error) {
 	c := s.contexts[name]
 	if c != nil && len(c.subjects) > 0 {
-		return nil, refuse(CodeContextNotEmpty, "The specified context '%s' is not empty.", name)
+		return nil, refuse(CodeContextNotEmpty, "The specified context '%s' is not empty.", Qualify(name, ""))
 	}
 	return []Record{{encode(key{Type: keyContext, Tenant: "default", Context: name}), nil}}, nil
 }
@@ -140,7 +138,7 @@ func (s *State) Version(subject, version string, d Deletion) (*Version, *Error) 
 func (s *State) find(subject string, number int, d Deletion) *Version {
 	all := s.versions(subject)
 	for _, v := range slices.Backward(all) {
-		if d.shows(v) && (number == LatestVersion || v.Version == number) {
+		if (number == LatestVersion && !v.Deleted) || (v.Version == number && d.shows(v)) {
 			return v
 		}
 	}
@@ -159,28 +157,33 @@ func (s *State) elsewhere(subject string) []string {
 	return out
 }
 
-// Lookup finds the version of a subject that a schema already is.
-func (s *State) Lookup(q Registration, d Deletion) (*Version, *Error) {
+// Lookup finds the version of a subject that a schema already is; same is false if only what it says is the same, and not
+// the text.
+func (s *State) Lookup(q Registration, d Deletion) (v *Version, same bool, refused *Error) {
 	q.Subject = normalSubject(q.Subject)
 	config := s.ConfigFor(q.Subject)
 	q.Normalize = q.Normalize || isTrue(config.Normalize)
-	if err := s.subjectKnown(q.Subject, d); err != nil {
-		return nil, err
-	}
 	if strings.TrimSpace(q.Source.Text) == "" {
-		return nil, refuse(CodeInvalidSchema, "%s", schema.ErrEmpty.Error())
+		if err := s.subjectKnown(q.Subject, d); err != nil {
+			return nil, false, err
+		}
 	}
+	q.Stored = true
+	s.completeContract(&q, s.find(q.Subject, LatestVersion, LiveOnly))
 	candidate, err := s.parse(q, config)
 	if err != nil {
-		return nil, err
+		return nil, false, err
+	}
+	if err := s.subjectKnown(q.Subject, d); err != nil {
+		return nil, false, err
 	}
 	for _, subject := range append([]string{q.Subject}, s.elsewhere(q.Subject)...) {
 		shown := slices.DeleteFunc(s.versions(subject), func(v *Version) bool { return !d.shows(v) })
 		if v, err := s.existing(q, candidate, shown); v != nil || err != nil {
-			return v, err
+			return v, v != nil && v.hash == candidate.Hash(), err
 		}
 	}
-	return nil, refuse(CodeSchemaNotFound, "Schema not found")
+	return nil, false, refuse(CodeSchemaNotFound, "Schema not found")
 }
 
 func (s *State) subjectKnown(subject string, d Deletion) *Error {
@@ -196,7 +199,7 @@ func (s *State) subjectKnown(subject string, d Deletion) *Error {
 func (s *State) ByID(id int, subject string) (*Version, *Error) {
 	subject = normalSubject(subject)
 	contexts := []string{contextOf(subject)}
-	if contexts[0] == DefaultContext {
+	if subject != "" && contexts[0] == DefaultContext {
 		contexts = s.Contexts()
 	}
 	for pass := range 2 { // first the subject itself, where one is named
@@ -205,10 +208,15 @@ func (s *State) ByID(id int, subject string) (*Version, *Error) {
 			if c == nil {
 				continue
 			}
-			for _, v := range c.byID[id] {
-				_, plain := Split(v.Subject)
-				_, want := Split(subject)
-				if want == "" || pass == 1 || plain == want {
+			_, want := Split(subject)
+			if want == "" || pass == 1 {
+				if held := c.byID[id]; len(held) > 0 {
+					return held[0], nil
+				}
+				continue
+			}
+			for _, v := range slices.Backward(c.byID[id]) {
+				if _, plain := Split(v.Subject); plain == want {
 					return v, nil
 				}
 			}
@@ -272,10 +280,10 @@ func (s *State) ByGUID(guid string) (v *Version, ids map[string]int) {
 	return v, ids
 }
 
-// ReferencedBy lists the ids of schemas that refer to a version.
-func (s *State) ReferencedBy(v *Version, deleted bool) []int {
+// ReferencedBy lists the ids of live schemas that refer to a version.
+func (s *State) ReferencedBy(v *Version) []int {
 	ids := []int{}
-	for _, o := range s.referrers(v, deleted) {
+	for _, o := range s.referrers(v) {
 		ids = append(ids, o.ID)
 	}
 	return slices.Compact(ids)

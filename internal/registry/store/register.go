@@ -18,6 +18,7 @@ type Registration struct {
 	Version   int           // asked for, NoVersion for none, LatestVersion for the next
 	Normalize bool
 	Force     bool // no compatibility check
+	Stored    bool // looked up, and so read with the rules of what is stored
 }
 
 // Values of a Registration that ask for nothing, or for the last one.
@@ -38,17 +39,18 @@ func (s *State) Register(q Registration) (*Version, []Record, *Error) {
 		return nil, nil, err
 	}
 	mode := s.ModeFor(q.Subject)
+	live := s.live(q.Subject)
 	if err := s.mayRegister(q, mode); err != nil {
+		if v := s.held(q, live); v != nil { // what is there already needs no write
+			return v, nil, nil
+		}
 		return nil, nil, err
 	}
-	live := s.live(q.Subject)
 	if err := s.complete(&q, live); err != nil {
 		return nil, nil, err
 	}
 	config := s.ConfigFor(q.Subject)
-	if mode == Import || mode == Forward {
-		q.Normalize = false
-	} else {
+	if mode != Import && mode != Forward {
 		q.Normalize = q.Normalize || isTrue(config.Normalize)
 	}
 	candidate, err := s.parse(q, config)
@@ -76,11 +78,7 @@ func (s *State) Register(q Registration) (*Version, []Record, *Error) {
 	}
 	if known {
 		if other := c.byID[id]; len(other) > 0 && other[0].Source.Type != candidate.Type() {
-			name := contextOf(q.Subject)
-			if name == DefaultContext {
-				name = ""
-			}
-			return nil, nil, refuse(CodeNotPermitted, "Overwrite new schema with id %d in context %s is not permitted.", id, name)
+			return nil, nil, refuse(CodeNotPermitted, "Overwrite new schema with id %d in context %s is not permitted.", id, where(q.Subject))
 		}
 	} else {
 		id = 1
@@ -91,16 +89,33 @@ func (s *State) Register(q Registration) (*Version, []Record, *Error) {
 	return s.place(q, candidate, id, false)
 }
 
+// held is the live version with exactly the content that is to be registered.
+func (s *State) held(q Registration, live []*Version) *Version {
+	if q.ID != NoID || q.Version != NoVersion || s.complete(&q, live) != nil {
+		return nil
+	}
+	candidate, err := s.parse(q, s.ConfigFor(q.Subject))
+	if err != nil {
+		return nil
+	}
+	hash := candidate.Hash()
+	for _, v := range slices.Backward(live) {
+		if v.hash == hash && v.Source.Type == candidate.Type() {
+			return v
+		}
+	}
+	return nil
+}
+
 func (s *State) mayRegister(q Registration, mode Mode) *Error {
 	if err := s.mayWrite(q.Subject); err != nil {
 		return err
 	}
-	name, context := where(q.Subject)
 	switch {
 	case q.ID != NoID && mode != Import && mode != Forward:
-		return refuse(CodeNotPermitted, "Subject %s in context %s is not in import mode", name, context)
+		return refuse(CodeNotPermitted, "Subject %s in context %s is not in import mode", q.Subject, where(q.Subject))
 	case q.ID == NoID && mode != ReadWrite:
-		return refuse(CodeNotPermitted, "Subject %s in context %s is not in read-write mode", name, context)
+		return refuse(CodeNotPermitted, "Subject %s in context %s is not in read-write mode", q.Subject, where(q.Subject))
 	}
 	return nil
 }
@@ -120,15 +135,8 @@ func (s *State) complete(q *Registration, live []*Version) *Error {
 	if err := checkRules(q.Source.Rules); err != nil {
 		return err
 	}
-	config := s.ConfigFor(q.Subject)
-	metadata, rules := q.Source.Metadata, q.Source.Rules
-	if latest != nil {
-		orElse(&metadata, withoutVersion(latest.Source.Metadata))
-		orElse(&rules, latest.Source.Rules)
-	}
-	q.Source.Metadata = mergeMetadata(mergeMetadata(config.DefaultMetadata, metadata), config.OverrideMetadata)
-	q.Source.Rules = mergeRules(mergeRules(config.DefaultRules, rules), config.OverrideRules)
-	if q.Version != NoVersion {
+	s.completeContract(q, latest)
+	if mode := s.ModeFor(q.Subject); q.Version != NoVersion && mode != Import && mode != Forward {
 		next := 1
 		if all := s.versions(q.Subject); len(all) > 0 {
 			next = all[len(all)-1].Version + 1
@@ -139,6 +147,19 @@ func (s *State) complete(q *Registration, live []*Version) *Error {
 		q.Source.Metadata = mergeMetadata(q.Source.Metadata, &schema.Metadata{Properties: map[string]string{versionProperty: strconv.Itoa(next)}})
 	}
 	return nil
+}
+
+// completeContract fills in metadata and rules: the defaults, then what was given or else the latest version's, then the
+// overrides.
+func (s *State) completeContract(q *Registration, latest *Version) {
+	config := s.ConfigFor(q.Subject)
+	metadata, rules := q.Source.Metadata, q.Source.Rules
+	if latest != nil {
+		orElse(&metadata, withoutVersion(latest.Source.Metadata))
+		orElse(&rules, latest.Source.Rules)
+	}
+	q.Source.Metadata = mergeMetadata(mergeMetadata(config.DefaultMetadata, metadata), config.OverrideMetadata)
+	q.Source.Rules = mergeRules(mergeRules(config.DefaultRules, rules), config.OverrideRules)
 }
 
 // versionProperty is what marks a version that was asked for by number.
@@ -251,7 +272,7 @@ func (s *State) parse(q Registration, config Config) (*schema.Schema, *Error) {
 	if src.Dependencies, err = schema.Resolve(src.References, s.lookup(q.Subject)); err != nil {
 		return nil, invalid(err)
 	}
-	candidate, err := schema.Parse(src, schema.Options{New: true, Normalize: q.Normalize, ValidateFields: isTrue(config.ValidateFields)})
+	candidate, err := schema.Parse(src, schema.Options{New: !q.Stored, Normalize: q.Normalize, ValidateFields: isTrue(config.ValidateFields)})
 	if err != nil {
 		return nil, invalid(err)
 	}
@@ -316,6 +337,18 @@ func (s *State) Parsed(v *Version) (*schema.Schema, error) {
 	}
 	v.parsed = p
 	return p, nil
+}
+
+// Same reports whether a registration has the text of a version, metadata and all; it may say the same in other words.
+func (s *State) Same(q Registration, v *Version) bool {
+	q.Subject = normalSubject(q.Subject)
+	if s.complete(&q, s.live(q.Subject)) != nil {
+		return false
+	}
+	config := s.ConfigFor(q.Subject)
+	q.Normalize = q.Normalize || isTrue(config.Normalize)
+	candidate, err := s.parse(q, config)
+	return err == nil && candidate.Hash() == v.hash
 }
 
 // existing finds the live version that a candidate is already: the same text, or one that says the same.
@@ -400,13 +433,12 @@ func (s *State) place(q Registration, candidate *schema.Schema, id int, imported
 			v.Version = q.Version
 		}
 		for _, o := range c.byID[id] {
-			if o.hash != candidate.Hash() && (o.Subject != v.Subject || o.Version != v.Version) {
-				_, context := where(q.Subject)
-				return nil, nil, refuse(CodeNotPermitted, "Overwrite new schema with id %d in context %s is not permitted.", id, context)
+			if o.hash != candidate.Hash() {
+				return nil, nil, refuse(CodeNotPermitted, "Overwrite new schema with id %d in context %s is not permitted.", id, where(q.Subject))
 			}
 		}
 		for _, o := range all {
-			if o.Version == v.Version && o.ID == id && o.hash == candidate.Hash() && !o.Deleted {
+			if (o.Version == v.Version || q.Version <= 0) && o.ID == id && o.hash == candidate.Hash() && !o.Deleted {
 				return o, nil, nil
 			}
 		}
@@ -414,7 +446,7 @@ func (s *State) place(q Registration, candidate *schema.Schema, id int, imported
 		return nil, nil, refuse(CodeInvalidSchema, "Version is not one more than previous version")
 	}
 	for _, o := range all { // the soft-deleted version with the same content gives way, unless others need it
-		if o.Deleted && o.ID == id && o.Version != v.Version && len(s.referrers(o, true)) == 0 {
+		if o.Deleted && o.ID == id && o.Version != v.Version && len(s.referrers(o)) == 0 {
 			records = append(records, o.tombstone())
 		}
 	}

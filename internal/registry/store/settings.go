@@ -78,20 +78,13 @@ func (s *State) ModeFor(subject string) Mode {
 	return DefaultMode
 }
 
-// where names a subject as messages about modes do.
-func where(subject string) (name, context string) {
-	context, name = Split(subject)
-	if context == DefaultContext {
-		context = ""
-	}
-	return name, context
-}
+// where is a subject's context as messages name it: qualified, and nothing for the default one.
+func where(subject string) string { return Qualify(contextOf(subject), "") }
 
 // mayWrite refuses when the mode of a subject keeps it as it is.
 func (s *State) mayWrite(subject string) *Error {
 	if m := s.ModeFor(subject); m == ReadOnly || m == ReadOnlyOverride {
-		name, context := where(subject)
-		return refuse(CodeNotPermitted, "Subject %s in context %s is in read-only mode", name, context)
+		return refuse(CodeNotPermitted, "Subject %s in context %s is in read-only mode", subject, where(subject))
 	}
 	return nil
 }

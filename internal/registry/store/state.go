@@ -195,13 +195,13 @@ func (s *State) live(subject string) []*Version {
 	return slices.DeleteFunc(s.versions(subject), func(v *Version) bool { return v.Deleted })
 }
 
-// referrers are the versions that name this one among their references, in the order of their ids.
-func (s *State) referrers(v *Version, deleted bool) []*Version {
+// referrers are the live versions that name this one among their references, in the order of their ids.
+func (s *State) referrers(v *Version) []*Version {
 	var out []*Version
 	for _, c := range s.contexts {
 		for _, versions := range c.subjects {
 			for _, o := range versions {
-				if o.Deleted && !deleted {
+				if o.Deleted {
 					continue
 				}
 				for _, r := range o.Source.References {
