@@ -98,14 +98,14 @@ func (b *Broker) tokenByHMAC(secret []byte) string {
 // changeToken moves a token's expiry, or removes the token if ms is negative.
 func (b *Broker) changeToken(ctx context.Context, r *Request, secret []byte, ms int64, what string) (expiry int64, code int16) {
 	if err := b.tokenRequestsAllowed(r); err != nil {
-		return 0, err.Code
+		return -1, err.Code
 	}
 	ctx, cancel := b.within(ctx, 0)
 	defer cancel()
 	id := b.tokenByHMAC(secret)
 	expiry, err := b.meta.ChangeDelegationToken(ctx, id, r.Principal, ms)
 	if err != nil {
-		return 0, metadata.ErrorCode(err)
+		return -1, metadata.ErrorCode(err)
 	}
 	b.security.audit.changed(r, what, "token", id)
 	return expiry, 0

@@ -3,7 +3,10 @@ package broker
 import (
 	"context"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"leat.dev/internal/metadata"
 )
 
 func (b *Broker) handleDescribeProducers(_ context.Context, r *Request, req *kmsg.DescribeProducersRequest) kmsg.Response {
@@ -25,6 +28,9 @@ func (b *Broker) describeProducers(topic string, index int32) kmsg.DescribeProdu
 	out.Partition = index
 	p, err := b.replicas.Partition(topic, index)
 	if err != nil {
+		if metadata.CheckTopicName(topic) != "" {
+			err = kerr.InvalidTopicException
+		}
 		out.ErrorCode = err.Code
 		if b.replicas.Topic(topic) == nil {
 			out.ErrorMessage = &err.Description

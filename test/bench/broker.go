@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -17,6 +18,8 @@ type node struct {
 	*launch.Broker
 	dir   string
 	ready time.Duration // of the first start
+	over  string        // said in rows' names when clients do not come by plain TCP
+	opts  []kgo.Opt     // of every client
 }
 
 func (b *bench) start(ctx context.Context, s system) (*node, error) {
@@ -26,7 +29,7 @@ func (b *bench) start(ctx context.Context, s system) (*node, error) {
 	}
 	props := map[string]string{"group.initial.rebalance.delay.ms": "0"}
 	maps.Copy(props, s.props)
-	broker, err := launch.New(ctx, launch.Spec{Kind: s.kind, Dir: dir, Props: props})
+	broker, err := launch.New(ctx, launch.Spec{Kind: s.kind, Dir: dir, Props: props, Listeners: s.listeners})
 	if err != nil {
 		return nil, err
 	}
@@ -64,10 +67,10 @@ func (n *node) createTopic(ctx context.Context, topic string, partitions int32) 
 
 // client makes the one client that all systems are measured with.
 func (n *node) client(opts ...kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append([]kgo.Opt{
+	return kgo.NewClient(slices.Concat([]kgo.Opt{
 		kgo.SeedBrokers(n.Addr()),
 		kgo.MetadataMinAge(100 * time.Millisecond),
-	}, opts...)...)
+	}, n.opts, opts)...)
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -66,7 +66,10 @@ var measurements = []measurement{
 	{"throughput", each, throughput},
 	{"latency", each, latency},
 	{"java", eachInFull, javaPerf},
+	{"tls", eachInFull, overTLS},
 	{"transactions", each, transactions},
+	{"committed", eachInFull, readCommitted},
+	{"rebalance", onlyDefaults, rebalances},
 	{"partitions", onlyDefaults, manyPartitions},
 }
 
@@ -88,7 +91,7 @@ func main() {
 func run(ctx context.Context, argv []string) error {
 	flags := flag.NewFlagSet(argv[0], flag.ExitOnError)
 	quick := flags.Bool("quick", false, "a couple of minutes, for CI: shows that it works, figures are rough")
-	only := flags.String("only", "", "measurements, of: floor,startup,throughput,latency,java,transactions,partitions")
+	only := flags.String("only", "", "measurements, of: floor,startup,throughput,latency,java,tls,transactions,committed,rebalance,partitions")
 	which := flags.String("systems", "", "systems, of: leat-commit,leat-os,kafka,kafka-flush")
 	dir := flags.String("dir", "", "where brokers keep their data; the disk under it is measured too")
 	floor := flags.String("floor", "", "serve one connection of the floor's measurement: receive or send (used by this program)")
@@ -154,13 +157,15 @@ type system struct {
 	title string
 	kind  string
 	props map[string]string
+	// listeners are more listeners of the broker, by protocol.
+	listeners []string
 }
 
 var systems = []system{
-	{"leat-commit", "Leat, fsync before the answer (default)", launch.Leat, map[string]string{"log.flush": "commit"}},
-	{"leat-os", "Leat, log.flush=os", launch.Leat, map[string]string{"log.flush": "os"}},
-	{"kafka", "Kafka, default (no fsync)", launch.Kafka, nil},
-	{"kafka-flush", "Kafka, flush.messages=1", launch.Kafka, map[string]string{"log.flush.interval.messages": "1"}},
+	{name: "leat-commit", title: "Leat, fsync before the answer (default)", kind: launch.Leat, props: map[string]string{"log.flush": "commit"}},
+	{name: "leat-os", title: "Leat, log.flush=os", kind: launch.Leat, props: map[string]string{"log.flush": "os"}},
+	{name: "kafka", title: "Kafka, default (no fsync)", kind: launch.Kafka},
+	{name: "kafka-flush", title: "Kafka, flush.messages=1", kind: launch.Kafka, props: map[string]string{"log.flush.interval.messages": "1"}},
 }
 
 func pick(names string) []system {

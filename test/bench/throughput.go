@@ -102,7 +102,7 @@ func (b *bench) produceRow(ctx context.Context, s system, n *node, topic string,
 		return fmt.Errorf("a record failed: %w", *err)
 	}
 	sent := float64(count) * float64(size) / 1e6
-	name := "produce " + sizeName(size)
+	name := "produce " + sizeName(size) + n.over
 	b.table.set("Throughput, 6 partitions, acks=all, no compression", name, moreMBs, s, sent/took.Seconds())
 	b.table.set("Broker CPU", name, morePerCPU, s, sent/cpuSeconds(after.CPU-before.CPU))
 	fmt.Printf("   %s: %.0f MB in %v, %.0f records/s, broker CPU %v\n", name, sent, took.Round(time.Millisecond), float64(count)/took.Seconds(), after.CPU-before.CPU)
@@ -167,7 +167,7 @@ func (b *bench) consumeRow(ctx context.Context, s system, n *node, topic string,
 		return err
 	}
 	got := float64(read) * float64(size) / 1e6
-	name := "consume " + sizeName(size)
+	name := "consume " + sizeName(size) + n.over
 	b.table.set("Throughput, 6 partitions, acks=all, no compression", name, moreMBs, s, got/took.Seconds())
 	b.table.set("Broker CPU", name, morePerCPU, s, got/cpuSeconds(after.CPU-before.CPU))
 	fmt.Printf("   %s: %.0f MB in %v, %.0f records/s, broker CPU %v\n", name, got, took.Round(time.Millisecond), float64(read)/took.Seconds(), after.CPU-before.CPU)

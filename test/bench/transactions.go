@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"sync"
@@ -156,4 +157,89 @@ func produceTxns(ctx context.Context, n *node, id, topic string, begin time.Time
 		done++
 	}
 	return done, nil
+}
+
+// readCommitted measures single-record transactions at a fixed rate, from the moment a record was due to the moment a
+// reader of committed data has it.
+func readCommitted(ctx context.Context, b *bench, s system) error {
+	n, err := b.start(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer n.end()
+	const topic, rate = "committed", 50
+	if err := n.createTopic(ctx, topic, loadPartitions); err != nil {
+		return err
+	}
+	took, err := b.committedAt(ctx, n, topic, rate)
+	if err != nil {
+		return err
+	}
+	group := fmt.Sprintf("Transactions of one 1 KB record at %d/s, due to read_committed reader", rate)
+	for _, q := range []struct {
+		name string
+		at   float64
+	}{{"p50", 0.5}, {"p99", 0.99}} {
+		v := quantile(took, q.at)
+		b.table.set(group, q.name, lessMs, s, v)
+		fmt.Printf("   %s %.2f ms\n", q.name, v)
+	}
+	return nil
+}
+
+func (b *bench) committedAt(ctx context.Context, n *node, topic string, rate int) ([]time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(b.latencySeconds)*time.Second+time.Minute)
+	defer cancel()
+	cl, err := n.client(kgo.TransactionalID(topic), kgo.DefaultProduceTopic(topic), kgo.ProducerLinger(0),
+		kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()))
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	reader, err := n.client(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMinBytes(1),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(500*time.Millisecond))
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	warm := rate * max(2, b.latencySeconds/4)
+	total := warm + rate*b.latencySeconds
+	begin := time.Now().Add(200 * time.Millisecond)
+	var took []time.Duration
+	var reading sync.WaitGroup
+	var readErr error
+	reading.Go(func() {
+		for seen := 0; seen < total; {
+			fetches := reader.PollFetches(ctx)
+			now := time.Since(begin)
+			if readErr = fetches.Err0(); readErr != nil {
+				return
+			}
+			fetches.EachRecord(func(r *kgo.Record) {
+				seen++
+				if i := int(binary.BigEndian.Uint64(r.Value)); i >= warm {
+					took = append(took, now-due(i, rate))
+				}
+			})
+		}
+	})
+	for i := range total {
+		if err := pause(ctx, due(i, rate)-time.Since(begin)); err != nil {
+			return nil, err
+		}
+		v := make([]byte, latencySize)
+		binary.BigEndian.PutUint64(v, uint64(i))
+		if err := cl.BeginTransaction(); err != nil {
+			return nil, err
+		}
+		if err := cl.ProduceSync(ctx, &kgo.Record{Value: v}).FirstErr(); err != nil {
+			return nil, err
+		}
+		if err := cl.EndTransaction(ctx, kgo.TryCommit); err != nil {
+			return nil, err
+		}
+	}
+	reading.Wait()
+	slices.Sort(took)
+	return took, readErr
 }
