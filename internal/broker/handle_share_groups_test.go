@@ -218,3 +218,37 @@ func TestShareGroupRights(t *testing.T) {
 		t.Errorf("%v", kerr.ErrorForCode(code))
 	}
 }
+
+// A group's own settings count from the next heartbeat on, within the broker's bounds.
+func TestShareGroupSettings(t *testing.T) {
+	h := startBroker(t, "group.share.max.size", "2")
+	h.createTopic("t", 1)
+	c := h.dial()
+	makeCoordinator(c)
+	set := func(name, value string) int16 {
+		req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+		r := kmsg.NewIncrementalAlterConfigsRequestResource()
+		r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeGroupConfig, "g"
+		r.Configs = []kmsg.IncrementalAlterConfigsRequestResourceConfig{{Name: name, Value: &value}}
+		req.Resources = append(req.Resources, r)
+		return ask[*kmsg.IncrementalAlterConfigsResponse](c, req, 1).Resources[0].ErrorCode
+	}
+	if code := set("share.heartbeat.interval.ms", "7000"); code != 0 {
+		t.Fatalf("%v", kerr.ErrorForCode(code))
+	}
+	for name, value := range map[string]string{"share.heartbeat.interval.ms": "4999", "share.session.timeout.ms": "6999", "share.auto.offset.reset": "none"} {
+		if code := set(name, value); code != kerr.InvalidConfig.Code {
+			t.Errorf("%s=%s: %v", name, value, kerr.ErrorForCode(code))
+		}
+	}
+	if r := shareBeat(c, "g", "m", 0, "t"); r.HeartbeatIntervalMillis != 7000 {
+		t.Errorf("%+v", r)
+	}
+	if r := shareBeat(c, "other", "m", 0, "t"); r.HeartbeatIntervalMillis != 5000 {
+		t.Errorf("%+v", r)
+	}
+	shareBeat(c, "g", "n", 0, "t")
+	if r := shareBeat(c, "g", "o", 0, "t"); r.ErrorCode != kerr.GroupMaxSizeReached.Code {
+		t.Errorf("%+v", r)
+	}
+}

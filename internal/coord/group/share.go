@@ -33,8 +33,8 @@ const shareProtocol = "share"
 // it goes with the group: initializing partitions have been asked for, initialized ones
 // may be assigned, topics in deleting have been asked to be forgotten.
 //
-// All fields are what the group's records say (see applyShare), except for stale, asked
-// and the members' timers.
+// All fields are what the group's records say (see applyShare), except for stale,
+// settled, asked and the members' timers.
 type shareGroup struct {
 	id    string
 	epoch int32
@@ -54,6 +54,9 @@ type shareGroup struct {
 	subscribed map[string]int
 	// stale makes the next heartbeat compare the topics' hash.
 	stale bool
+	// settled says that every partition that can be assigned is: set by a heartbeat
+	// that found nothing to do, so that the next need not look, until the next record.
+	settled bool
 }
 
 // shareMember is a member of a share group.
@@ -154,7 +157,7 @@ func (g *shareGroup) forget(s *Shard) {
 // heartbeat.
 func (g *shareGroup) topicsChanged(topics []string) {
 	if slices.ContainsFunc(topics, g.subscribedTo) {
-		g.stale = true
+		g.stale, g.settled = true, false
 	}
 }
 

@@ -75,7 +75,8 @@ func (s *Shard) beatShare(ev ShareGroupHeartbeat) (*kmsg.ShareGroupHeartbeatResp
 		return nil, err
 	}
 	s.fx.Atomic = true
-	bump := g.hasUnassigned()
+	settled := g.settled
+	bump := !settled && g.hasUnassigned()
 	if s.groups[g.id] == nil {
 		s.addShare(g)
 	}
@@ -89,9 +90,12 @@ func (s *Shard) beatShare(ev ShareGroupHeartbeat) (*kmsg.ShareGroupHeartbeatResp
 	}
 	s.reconcileShare(g, m, bump)
 	s.startShareSession(g, m)
-	if err := s.initializeShare(g); err != nil {
-		return nil, err
+	if !settled || !g.settled {
+		if err := s.initializeShare(g); err != nil {
+			return nil, err
+		}
 	}
+	g.settled = len(s.fx.Records) == 0 && len(g.state.Initializing) == 0
 
 	r := kmsg.NewPtrShareGroupHeartbeatResponse()
 	r.MemberID, r.MemberEpoch = &m.id, m.current.Epoch

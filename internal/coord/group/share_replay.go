@@ -51,6 +51,7 @@ func (s *Shard) applyShare(k ShareKey, value []byte) error {
 		g = newShareGroup(k.Group)
 		s.addShare(g)
 	}
+	g.settled = false
 	switch k.Type {
 	case keyShareGroup:
 		return s.applyShareGroup(g, value)
