@@ -27,7 +27,7 @@ func (b *Broker) handleStreamsGroupHeartbeat(ctx context.Context, r *Request, re
 	}
 	resp, create := b.groups.StreamsGroupHeartbeat(ctx, group.Client{ID: r.ClientID, Host: r.Host()}, req)
 	if len(create) > 0 {
-		if detail := b.createStreamsTopics(ctx, &guard{b, r}, create); detail != "" {
+		if detail := b.createStreamsTopics(ctx, r, create); detail != "" {
 			for i := range resp.Status {
 				if s := &resp.Status[i]; s.StatusCode == group.MissingInternalTopics {
 					s.StatusDetail += "; " + detail
@@ -98,9 +98,10 @@ func checkTopologyTopics(topics []string) *kmsg.StreamsGroupHeartbeatResponse {
 	return nil
 }
 
-// createStreamsTopics creates internal topics for a client that may, and tells what went wrong. Somebody else may have
+// createStreamsTopics creates internal topics for a client that may, at the cost of its quota, and tells what went wrong. Somebody else may have
 // created one meanwhile.
-func (b *Broker) createStreamsTopics(ctx context.Context, g *guard, topics []kmsg.CreateTopicsRequestTopic) string {
+func (b *Broker) createStreamsTopics(ctx context.Context, r *Request, topics []kmsg.CreateTopicsRequestTopic) string {
+	g := &guard{b, r}
 	if !g.sees(acl.Create, acl.Cluster, acl.ClusterName) {
 		var denied []string
 		for i := range topics {
@@ -119,7 +120,7 @@ func (b *Broker) createStreamsTopics(ctx context.Context, g *guard, topics []kms
 	ctx, cancel := b.within(ctx, req.TimeoutMillis)
 	defer cancel()
 	var failed []string
-	for _, t := range b.meta.CreateTopics(ctx, req).Topics {
+	for _, t := range b.meta.CreateTopics(metadata.WithMutations(ctx, b.mutating(r, 0)), req).Topics {
 		err := kerr.ErrorForCode(t.ErrorCode)
 		if err == nil || errors.Is(err, kerr.TopicAlreadyExists) {
 			continue

@@ -173,6 +173,7 @@ func (t *tools) groups() {
 	t.check("groups: reset offsets", "", class, t.at("--reset-offsets", "--group", "tools-group", "--topic", toolsTopic, "--to-earliest", "--execute"), `tools-topic\s+\d\s+0`)
 	t.check("groups: reset by time", "", class, t.at("--reset-offsets", "--group", "tools-group", "--topic", toolsTopic, "--to-datetime", "2020-01-01T00:00:00.000", "--execute"), `tools-topic\s+\d\s+0`)
 	t.check("groups: delete offsets", "", class, t.at("--delete-offsets", "--group", "tools-group", "--topic", toolsTopic+":0"), "Successful")
+	t.check("kafka-groups: list", "", "org.apache.kafka.tools.GroupsCommand", t.at("--list"), `tools-group\s+Classic\s+consumer`)
 	t.check("groups: delete", "", class, t.at("--delete", "--group", "tools-group"), "successful")
 }
 
