@@ -49,3 +49,28 @@ func BenchmarkReplay(b *testing.B) {
 		i++
 	}
 }
+
+// BenchmarkShareHeartbeat is a heartbeat in a share group of 199 members that have 1,000
+// partitions, when nothing changes and when all of it has to be assigned anew.
+func BenchmarkShareHeartbeat(b *testing.B) {
+	w := newWorld(b)
+	w.do(parseCommand("topic big partitions=1000"))
+	for i := range 199 {
+		w.do(parseCommand(fmt.Sprintf("share-beat g m%d names=big", i)))
+	}
+	w.do(parseCommand("share-beat g m0"))
+	beat := func(line string) Event { return event(1, command{}, parseCommand(line).request()) }
+	epoch := w.shard.share("g").members["m0"].current.Epoch
+	b.Run("quiet", func(b *testing.B) {
+		ev := beat(fmt.Sprintf("share-beat g m0 epoch=%d", epoch))
+		for range b.N {
+			w.shard.Step(w.now, ev)
+		}
+	})
+	b.Run("assign", func(b *testing.B) {
+		for range b.N {
+			w.shard.Step(w.now, beat("share-beat g x names=big"))
+			w.shard.Step(w.now, beat("share-beat g x epoch=-1"))
+		}
+	})
+}
