@@ -119,8 +119,11 @@ func (c *comparison) pair(reader, writer *Type, at *source.Path) []Difference {
 		return list
 	}
 	if reader.Kind == Union {
-		for _, branch := range reader.Types {
-			if len(c.types(branch, writer, at).list) == 0 {
+		for i, branch := range reader.Types {
+			if i%branchesPerStep == 0 {
+				c.steps++
+			}
+			if !hopeless(branch, writer) && len(c.types(branch, writer, at).list) == 0 {
 				return nil
 			}
 		}
@@ -131,6 +134,17 @@ func (c *comparison) pair(reader, writer *Type, at *source.Path) []Difference {
 	}
 	return []Difference{{TypeMismatch, fmt.Sprintf("reader type: %s not compatible with writer type: %s",
 		strings.ToUpper(reader.Kind.String()), strings.ToUpper(writer.Kind.String())), at}}
+}
+
+// branchesPerStep is how many branches of a union are passed over for the price of one step.
+const branchesPerStep = 16
+
+// hopeless tells at a glance that a branch cannot read a writer's type, as nearly all of a long union cannot.
+func hopeless(branch, writer *Type) bool {
+	if branch.Kind != writer.Kind {
+		return writer.Kind.named() || branch.Kind.named()
+	}
+	return branch.Kind.named() && branch.Name.Short != writer.Name.Short && len(branch.Aliases) == 0
 }
 
 func missingBranch(writer *Type, at *source.Path) Difference {

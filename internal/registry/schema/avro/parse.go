@@ -1,6 +1,7 @@
 package avro
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -40,7 +41,6 @@ type parser struct {
 	open          []*reference // names used before their definition, in the order of use
 	records       []*Type      // of the document at hand
 	unions        []*Type
-	nodes         int
 	checkDefaults bool
 }
 
@@ -51,7 +51,7 @@ type reference struct {
 }
 
 func (p *parser) document(text string) (*Type, error) {
-	node, rest, err := tree.Parse(text)
+	node, rest, err := tree.ParseCommented(text)
 	var syntax *tree.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
@@ -84,7 +84,7 @@ func (p *parser) settle(root **Type) error {
 		case t != nil:
 			*r.place = t
 		case r.place == root:
-			return source.Errorf("Unknown schema: org.apache.avro.compiler.UnresolvedSchema_%s", r.name)
+			return source.Errorf("Unknown schema: org.apache.avro.compiler.UnresolvedSchema_%s", cmp.Or(r.name, "1"))
 		default:
 			return source.Errorf("Undefined schema: %s", qualified(r.name, r.space))
 		}
@@ -423,10 +423,10 @@ func checkName(name string) error {
 	}
 	for i, r := range name {
 		switch {
-		case r == '_' || unicode.IsLetter(r):
+		case r == '_' || r <= 0xFFFF && unicode.IsLetter(r): // Java looks at UTF-16 units, where others are no letters
 		case i == 0:
 			return source.Errorf("Illegal initial character: %s", name)
-		case !unicode.IsDigit(r):
+		case r > 0xFFFF || !unicode.IsDigit(r):
 			return source.Errorf("Illegal character in: %s", name)
 		}
 	}

@@ -31,6 +31,9 @@ func (c *comparison) combinations(old, upd *node, path *source.Path) {
 	m := matching{edges: make([][]int, len(from)), partner: make([]int, len(to))}
 	for i, branch := range from {
 		for j, other := range to {
+			if c.over {
+				return
+			}
 			if _, ok := c.try(branch, other, branches.Down(strconv.Itoa(i))); ok {
 				m.edges[i] = append(m.edges[i], j)
 			}

@@ -34,12 +34,12 @@ func (s *Schema) Name() string {
 }
 
 // Text is the canonical text: the document without blanks, keys in their order, numbers with their scale.
-func (s *Schema) Text() string { return print(s.root) }
+func (s *Schema) Text() string { return compact(s.root) }
 
 // Normalized is the canonical text with the keys of every object in order.
-func (s *Schema) Normalized() string { return print(s.root.Sorted()) }
+func (s *Schema) Normalized() string { return compact(s.root.Sorted()) }
 
-func print(n *tree.Node) string {
+func compact(n *tree.Node) string {
 	var b strings.Builder
 	n.Print(&b, tree.JavaDecimal)
 	return b.String()

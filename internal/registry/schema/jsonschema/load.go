@@ -235,7 +235,7 @@ func (b *builder) enum() {
 	}
 	out := &node{kind: kindEnum, values: make(map[string]bool, len(v.Items))}
 	for _, item := range v.Items {
-		out.values[print(item.Sorted())] = true
+		out.values[compact(item.Sorted())] = true
 	}
 	b.add("enum", out)
 }
@@ -266,7 +266,7 @@ func (b *builder) negation() {
 
 func (b *builder) constant() {
 	if v := b.n.Get("const"); v != nil && b.in.draft >= draft6 {
-		b.add("const", &node{kind: kindConst, value: print(v.Sorted())})
+		b.add("const", &node{kind: kindConst, value: compact(v.Sorted())})
 	}
 }
 

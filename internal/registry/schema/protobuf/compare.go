@@ -204,18 +204,33 @@ func (c *comparison) oneofs(old, upd *message, at place) {
 
 // A kind is what a field's type comes down to.
 type kind struct {
-	family string    // of the encoding: "varint", ...; empty for messages and maps
-	named  *typeInfo // a message
-	isMap  bool
-	word   string // the type as written, for messages that are not known
-	text   bool   // string or bytes
+	family     string    // of the encoding: "varint", ...; empty for messages and maps
+	named      *typeInfo // a message
+	isMap      bool
+	key, value string // words of a map's types
+	scope      string // where they are looked up
+	word       string // the type as written, for messages that are not known
+	text       bool   // string or bytes
 }
 
+// kindOf takes a repeated map entry that was written out for the map it is.
 func kindOf(f *field, types universe, scope string) kind {
 	if f.isMap() {
-		return kind{isMap: true}
+		return kind{isMap: true, key: f.key, value: f.value, scope: scope}
 	}
-	return kindOfWord(f.typ, types, scope)
+	k := kindOfWord(f.typ, types, scope)
+	if k.named != nil && k.named.message != nil && f.label == "repeated" && isMapEntry(k.named.message) {
+		k = kind{isMap: true, scope: k.named.full}
+		for _, part := range types[k.scope].message.fields {
+			switch part.number {
+			case 1:
+				k.key = part.typ
+			case 2:
+				k.value = part.typ
+			}
+		}
+	}
+	return k
 }
 
 func kindOfWord(word string, types universe, scope string) kind {
@@ -235,8 +250,8 @@ func kindOfWord(word string, types universe, scope string) kind {
 func (c *comparison) field(old, upd *field, at place) {
 	from, to := kindOf(old, c.old.types, at.oldScope), kindOf(upd, c.upd.types, at.updScope)
 	if from.isMap && to.isMap {
-		c.kinds(kindOfWord(old.key, c.old.types, at.oldScope), kindOfWord(upd.key, c.upd.types, at.updScope), at)
-		c.kinds(kindOfWord(old.value, c.old.types, at.oldScope), kindOfWord(upd.value, c.upd.types, at.updScope), at)
+		c.kinds(kindOfWord(from.key, c.old.types, from.scope), kindOfWord(to.key, c.upd.types, to.scope), at)
+		c.kinds(kindOfWord(from.value, c.old.types, from.scope), kindOfWord(to.value, c.upd.types, to.scope), at)
 		return
 	}
 	c.kinds(from, to, at)

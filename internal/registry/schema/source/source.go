@@ -63,7 +63,7 @@ func CheckSize(text string) error {
 // short text can ask for a long work; beyond a limit the two count as incompatible and the message says so.
 const (
 	// CompareMax is how many pairs of elements one comparison may look at.
-	CompareMax = 2_000_000
+	CompareMax = 1_000_000
 	// CompareDepthMax is how deep it may follow named types and references into each other.
 	CompareDepthMax = 10_000
 	// MessagesBytesMax is how much text the differences of one comparison may have, 1 MiB; further ones are

@@ -32,11 +32,16 @@ func (e *SyntaxError) Error() string {
 // A text of blanks alone gives a nil node.
 //
 // Errors are *SyntaxError, or *source.Error for a limit.
-func Parse(text string) (n *Node, rest int, err error) {
+func Parse(text string) (n *Node, rest int, err error) { return parse(text, false) }
+
+// ParseCommented is Parse for texts that may hold comments like C's where JSON takes blanks, as Avro has it.
+func ParseCommented(text string) (n *Node, rest int, err error) { return parse(text, true) }
+
+func parse(text string, comments bool) (n *Node, rest int, err error) {
 	if err := source.CheckSize(text); err != nil {
 		return nil, 0, err
 	}
-	p := parser{text: text}
+	p := parser{text: text, comments: comments}
 	p.blanks()
 	if p.at == len(text) {
 		return nil, p.at, nil
@@ -46,9 +51,11 @@ func Parse(text string) (n *Node, rest int, err error) {
 }
 
 type parser struct {
-	text  string
-	at    int
-	nodes int
+	text     string
+	at       int
+	nodes    int
+	comments bool
+	key      bool // the string being read is the key of a member
 }
 
 func (p *parser) blanks() {
@@ -56,10 +63,34 @@ func (p *parser) blanks() {
 		switch p.text[p.at] {
 		case ' ', '\t', '\n', '\r':
 			p.at++
+		case '/':
+			if !p.comments || !p.comment() {
+				return
+			}
 		default:
 			return
 		}
 	}
+}
+
+// comment passes a comment; false leaves a slash that begins none, or one that does not end.
+func (p *parser) comment() bool {
+	rest := p.text[p.at:]
+	if strings.HasPrefix(rest, "//") {
+		if end := strings.IndexByte(rest, '\n'); end >= 0 {
+			p.at += end
+		} else {
+			p.at = len(p.text)
+		}
+		return true
+	}
+	if strings.HasPrefix(rest, "/*") {
+		if end := strings.Index(rest[2:], "*/"); end >= 0 {
+			p.at += 2 + end + 2
+			return true
+		}
+	}
+	return false
 }
 
 // where counts lines and columns up to a byte offset.
@@ -230,7 +261,9 @@ func (p *parser) object(n *Node, depth int) error {
 		if p.text[p.at] != '"' {
 			return p.unexpected("was expecting double-quote to start field name")
 		}
+		p.key = true
 		key, err := p.quoted()
+		p.key = false
 		if err != nil {
 			return err
 		}
@@ -278,7 +311,6 @@ func (p *parser) object(n *Node, depth int) error {
 
 // quoted reads a string. Lone surrogates and bytes that are no UTF-8 become U+FFFD, as encoding/json has it.
 func (p *parser) quoted() (string, error) {
-	opened := p.at
 	p.at++
 	start := p.at
 	for p.at < len(p.text) {
@@ -288,14 +320,14 @@ func (p *parser) quoted() (string, error) {
 			p.at++
 			return valid(s), nil
 		case c == '\\':
-			return p.escaped(opened, start)
+			return p.escaped(start)
 		case c < 0x20:
 			return "", p.control(c)
 		default:
 			p.at++
 		}
 	}
-	return "", p.openString(opened)
+	return "", p.openString()
 }
 
 // valid puts U+FFFD for each byte that is no UTF-8.
@@ -310,13 +342,16 @@ func (p *parser) control(c byte) error {
 	return p.fail(p.at+1, "Illegal unquoted character ((CTRL-CHAR, code %d)): has to be escaped using backslash to be included in string value", c)
 }
 
-func (p *parser) openString(opened int) error {
+func (p *parser) openString() error {
 	line, column := p.where(len(p.text))
-	_ = opened
-	return &SyntaxError{AtEnd: true, Line: line, Column: column, Message: "Unexpected end-of-input in VALUE_STRING"}
+	message := "Unexpected end-of-input: was expecting closing quote for a string value"
+	if p.key {
+		message = "Unexpected end-of-input in field name"
+	}
+	return &SyntaxError{AtEnd: true, Line: line, Column: column, Message: message}
 }
 
-func (p *parser) escaped(opened, start int) (string, error) {
+func (p *parser) escaped(start int) (string, error) {
 	var b strings.Builder
 	b.WriteString(valid(p.text[start:p.at]))
 	for p.at < len(p.text) {
@@ -331,20 +366,20 @@ func (p *parser) escaped(opened, start int) (string, error) {
 			b.WriteRune(r)
 			p.at += size
 		default:
-			r, err := p.escape(opened)
+			r, err := p.escape()
 			if err != nil {
 				return "", err
 			}
 			b.WriteRune(r)
 		}
 	}
-	return "", p.openString(opened)
+	return "", p.openString()
 }
 
-func (p *parser) escape(opened int) (rune, error) {
+func (p *parser) escape() (rune, error) {
 	p.at++
 	if p.at >= len(p.text) {
-		return 0, p.openString(opened)
+		return 0, p.openString()
 	}
 	c := p.text[p.at]
 	p.at++
@@ -375,7 +410,7 @@ func (p *parser) escape(opened int) (rune, error) {
 
 func (p *parser) unit() (rune, error) {
 	if p.at+4 > len(p.text) {
-		return 0, p.openString(p.at)
+		return 0, p.openString()
 	}
 	v, err := strconv.ParseUint(p.text[p.at:p.at+4], 16, 16)
 	if err != nil {
