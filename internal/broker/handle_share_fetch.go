@@ -343,6 +343,15 @@ func (s *shareFetch) unwatchAll() {
 			p.Unwatch(s.news)
 		}
 	}
+	if s.b.delivery.Has(s.key) {
+		return
+	}
+	// The session has ended meanwhile, and could not take these with it.
+	for i := range s.items {
+		if p := s.items[i].part; p != nil {
+			s.b.delivery.Unused(p)
+		}
+	}
 }
 
 func (s *shareFetch) allFailed() bool {

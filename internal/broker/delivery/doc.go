@@ -24,7 +24,7 @@
 //
 // A window spans at most Limits.Locks offsets and what one record batch has beyond;
 // its memory is bounded by that, a run for each offset in the worst case. Sessions are
-// bounded by Options.MaxSessions, and share-partitions go with the last session of their
+// bounded by Options.MaxSessions, with 65,536 partitions each, and share-partitions go with the last session of their
 // group.
 //
 // # Locks

@@ -151,6 +151,9 @@ func (m *Manager) remove(p *Partition) {
 	}
 }
 
+// Unused is told of share-partitions that a fetch is done with. They go if their group has no session any more.
+func (m *Manager) Unused(p *Partition) { m.dropIdle(p) }
+
 // dropIdle forgets a share-partition whose group has no sessions, if there is nothing to lose.
 func (m *Manager) dropIdle(p *Partition) {
 	m.mu.Lock()

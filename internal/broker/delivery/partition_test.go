@@ -3,7 +3,6 @@ package delivery
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -91,7 +90,7 @@ func newKeeper() *keeper {
 
 func newTestManager(k *keeper) *Manager {
 	return NewManager(Options{
-		Clock: clock.System, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Persister: k, MaxSessions: 3,
+		Clock: clock.System, Logger: slog.New(slog.DiscardHandler), Persister: k, MaxSessions: 3,
 		Limits:      func(string) Limits { return testLimits },
 		StartOffset: func(share.Key) (int64, *kerr.Error) { return 42, nil },
 	})

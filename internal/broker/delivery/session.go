@@ -14,6 +14,9 @@ const (
 	FinalEpoch   int32 = -1 // closes it
 )
 
+// maxSessionPartitions bounds what one session remembers: several times what a broker holds.
+const maxSessionPartitions = 1 << 16
+
 // SessionKey names a session: a member has one with each broker.
 type SessionKey struct{ Group, Member string }
 
@@ -42,7 +45,7 @@ func (m *Manager) Open(key SessionKey, parts []share.TopicPartition, gone <-chan
 		m.members[key.Group]++
 	}
 	s := &Session{Key: key, epoch: 1, places: map[share.TopicPartition]struct{}{}, closed: make(chan struct{})}
-	s.add(parts)
+	s.add(parts[:min(len(parts), maxSessionPartitions)])
 	m.sessions[key] = s
 	m.running.Go(func() {
 		select {
@@ -75,6 +78,8 @@ func (m *Manager) Continue(key SessionKey, epoch int32, added, forgotten []share
 		return nil, kerr.ShareSessionNotFound
 	case s.epoch != epoch:
 		return nil, kerr.InvalidShareSessionEpoch
+	case len(s.parts)+len(added) > maxSessionPartitions && len(added) > 0:
+		return nil, kerr.InvalidRequest
 	}
 	if s.epoch++; s.epoch == math.MaxInt32 {
 		s.epoch = 1

@@ -20,7 +20,6 @@ type world struct {
 	gone     map[[16]byte]bool
 	log      []coord.Record
 	start    int64
-	nextID   coord.RequestID
 }
 
 func newWorld() *world {
