@@ -47,7 +47,7 @@ type Options struct {
 	// Levels, if set, is where loggers come from instead of Logger: then clients can change their levels at will. Else they
 	// can only have less written than Logger does.
 	Levels *loglevel.Table
-	// Path is the log directory; it is made if it does not exist.
+	// Path is the log directory; it is made if it does not exist. The settings log.dirs and log.dir stand over it.
 	Path string
 	// Config is what the configuration file and the flags said.
 	Config *config.Static
@@ -79,7 +79,7 @@ type Broker struct {
 	requestLog *slog.Logger
 
 	opts       Options
-	dir        *logdir.Dir
+	dir        *logdir.Dirs
 	logMetrics commitlog.Metrics
 	server     *transport.Server
 	sessions   *session.Cache
@@ -90,7 +90,8 @@ type Broker struct {
 	ready      atomic.Bool
 	lastEpoch  int64              // the broker epoch before a clean shutdown, -1 after any other
 	stop       context.CancelFunc // ends background work of the log directory, and sweeping
-	sweeping   sync.WaitGroup     // of expired delegation tokens
+	sweeping   sync.WaitGroup     // of expired delegation tokens, and assignDirectories
+	unassigned chan struct{}      // see directoriesChanged
 }
 
 // NodeID is this broker's id.
@@ -115,6 +116,7 @@ func Open(ctx context.Context, o Options) (b *Broker, err error) {
 		loggers: o.Levels, log: o.Levels.Logger(logBroker), requestLog: o.Levels.Logger(logRequests), clock: o.Clock, cfg: o.Config, opts: o,
 		nodeID:   int32(o.Config.Int("node.id")),
 		fetchMax: o.Config.Int("fetch.max.bytes"),
+		unassigned: make(chan struct{}, 1),
 		sessions: session.NewCache(o.Config.Int("max.incremental.fetch.session.cache.slots"), o.Random),
 	}
 	b.makeLoggers()
@@ -212,7 +214,7 @@ func (b *Broker) closeStorage() error {
 		return nil
 	}
 	if err := b.dir.Close(); err != nil {
-		return fmt.Errorf("closing the log directory: %w", err)
+		return fmt.Errorf("closing the log directories: %w", err)
 	}
 	return nil
 }

@@ -31,20 +31,24 @@ var metadataTopicID = [16]byte{15: 1}
 
 // openStorage opens the log directory and recovers what is in it. A directory that is new gets a cluster id.
 func (b *Broker) openStorage(ctx context.Context) error {
+	dirs, meta, err := LogDirs(b.cfg, b.opts.Path)
+	if err != nil {
+		return err
+	}
 	clusterID := ""
-	_, err := b.opts.FS.Stat(filepath.Join(b.opts.Path, "meta.properties"))
+	_, err = b.opts.FS.Stat(filepath.Join(meta, "meta.properties"))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		clusterID = b.randomID()
 	case err != nil:
 		return fmt.Errorf("looking for the log directory: %w", err)
 	}
-	b.lastEpoch = b.epochBeforeShutdown()
-	if err := b.opts.FS.MkdirAll(b.opts.Path); err != nil {
+	b.lastEpoch = b.epochBeforeShutdown(meta)
+	if err := b.opts.FS.MkdirAll(meta); err != nil {
 		return fmt.Errorf("making the log directory: %w", err)
 	}
-	b.dir, err = logdir.Open(logdir.Options{
-		FS: b.opts.FS, Clock: b.clock, Logger: b.loggers.Logger(logStorage), Path: b.opts.Path,
+	b.dir, err = logdir.OpenAll(logdir.Options{
+		FS: b.opts.FS, Clock: b.clock, Logger: b.loggers.Logger(logStorage),
 		NodeID: b.nodeID, ClusterID: clusterID, Settings: logSettings(b.live(nil)), Random: b.opts.Random,
 		// The topics' own settings are known once the metadata is, and are set then.
 		ConfigFor: func(topic string, _ int32) commitlog.Config {
@@ -54,10 +58,11 @@ func (b *Broker) openStorage(ctx context.Context) error {
 			return b.topicSettings(nil, topic).Log
 		},
 		OnStateChange: b.storageChanged,
+		OnMoved:       b.directoriesChanged,
 		Metrics:       &b.logMetrics,
-	})
+	}, meta, dirs...)
 	if errors.Is(err, vfs.ErrLocked) {
-		return fmt.Errorf("the log directory %s is in use by another process: %w", b.opts.Path, err)
+		return fmt.Errorf("a log directory is in use by another process: %w", err)
 	}
 	if err != nil {
 		return fmt.Errorf("opening the log directory: %w", err)
@@ -67,8 +72,8 @@ func (b *Broker) openStorage(ctx context.Context) error {
 
 // epochBeforeShutdown reads the broker epoch that an orderly shutdown left behind, -1 if there was none. It has to be
 // read before the log directory is opened, which removes the file.
-func (b *Broker) epochBeforeShutdown() int64 {
-	data, err := vfs.ReadFile(b.opts.FS, filepath.Join(b.opts.Path, ".kafka_cleanshutdown"))
+func (b *Broker) epochBeforeShutdown(dir string) int64 {
+	data, err := vfs.ReadFile(b.opts.FS, filepath.Join(dir, ".kafka_cleanshutdown"))
 	if err != nil {
 		return -1
 	}
@@ -101,19 +106,19 @@ func (b *Broker) randomID() string {
 // openMetadata starts the metadata quorum, and what follows it.
 func (b *Broker) openMetadata(ctx context.Context) error {
 	tp := logdir.TopicPartition{Topic: metadata.LogTopic}
-	metaLog := b.dir.Get(tp)
+	metaLog := b.dir.Meta().Get(tp)
 	if broken := b.dir.Broken()[tp]; broken != nil {
 		return fmt.Errorf("the metadata log cannot be opened: %w", broken)
 	}
 	if metaLog == nil {
 		var err error
-		if metaLog, err = b.dir.Create(tp.Topic, metadataTopicID, 0, metadata.LogConfig()); err != nil {
+		if metaLog, err = b.dir.CreateMetadata(tp.Topic, metadataTopicID, metadata.LogConfig()); err != nil {
 			return fmt.Errorf("making the metadata log: %w", err)
 		}
 	}
 	var err error
 	b.meta, err = metadata.Open(ctx, metadata.Options{
-		FS: b.opts.FS, Clock: b.clock, Logger: b.loggers.Logger(logMetadata), Dir: filepath.Join(b.opts.Path, metadata.LogTopic+"-0"), Log: metaLog,
+		FS: b.opts.FS, Clock: b.clock, Logger: b.loggers.Logger(logMetadata), Dir: filepath.Join(b.dir.Meta().Path(), metadata.LogTopic+"-0"), Log: metaLog,
 		NodeID: b.nodeID, ClusterID: b.dir.ClusterID(), Static: b.cfg, Random: b.opts.Random,
 	})
 	if err != nil {
@@ -140,6 +145,9 @@ func (b *Broker) takePartitions(context.Context) error {
 	background, stop := context.WithCancel(context.Background())
 	b.stop = stop
 	b.dir.Start(background)
+	if b.dir.Len() > 1 {
+		b.sweeping.Go(func() { b.assignDirectories(background) })
+	}
 	if b.security.tokenKey != nil {
 		b.sweeping.Go(func() { b.sweepTokens(background) })
 	}
@@ -153,7 +161,7 @@ func (b *Broker) register(ctx context.Context) error {
 	req.BrokerID = b.nodeID
 	req.ClusterID = b.dir.ClusterID()
 	b.random(req.IncarnationID[:])
-	req.LogDirs = [][16]byte{b.dir.DirectoryID()}
+	req.LogDirs = b.dir.IDs()
 	req.PreviousBrokerEpoch = -1
 	if b.dir.WasClean() {
 		req.PreviousBrokerEpoch = b.lastEpoch
@@ -186,6 +194,7 @@ func (b *Broker) imageChanged(prev, next *metadata.Image) {
 	b.dynamicChanged(prev, next)
 	b.telemetryChanged(prev, next)
 	b.replicas.Apply(prev, next)
+	b.directoriesChanged()
 	var deleted []group.Topic
 	for old, now := range next.ChangedTopics(prev) {
 		if old != nil && (now == nil || now.ID != old.ID) {

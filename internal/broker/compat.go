@@ -58,7 +58,6 @@ var compatNotes = map[kmsg.Key]string{
 	kmsg.FindCoordinator:           "groups and transactions",
 	kmsg.AddPartitionsToTxn:        "waits up to 100 ms for the end of the transaction before, then CONCURRENT_TRANSACTIONS as in Kafka; so do AddOffsetsToTxn, Produce and TxnOffsetCommit",
 	kmsg.AlterClientQuotas:         "the name of an ip entity is an address, not a host's name; NaN is refused",
-	kmsg.AlterReplicaLogDirs:       "one log directory: replicas are in it already, or LOG_DIR_NOT_FOUND",
 	kmsg.AlterPartitionAssignments: "one broker: a partition can only stay where it is",
 	kmsg.DescribeQuorum:            "no listener is for controllers alone, so the nodes have no endpoints",
 	kmsg.UnregisterBroker:          "the broker that answers cannot be unregistered: INVALID_REQUEST; Kafka is then without brokers until a restart",

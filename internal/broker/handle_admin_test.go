@@ -164,7 +164,7 @@ func TestDescribeQuorum(t *testing.T) {
 			if v.ReplicaID != 1 || v.LogEndOffset != p.HighWatermark || version > 0 && (v.LastFetchTimestamp <= 0 || v.LastCaughtUpTimestamp <= 0) {
 				t.Errorf("version %d: %+v", version, v)
 			}
-			if named := v.ReplicaDirectoryID == h.Broker.dir.DirectoryID(); named != (level == 1 && version == 2) {
+			if named := v.ReplicaDirectoryID == h.Broker.dir.Meta().DirectoryID(); named != (level == 1 && version == 2) {
 				t.Errorf("version %d, kraft.version %d: directory %v", version, level, v.ReplicaDirectoryID)
 			}
 		}
@@ -180,7 +180,7 @@ func TestDescribeQuorum(t *testing.T) {
 func TestRaftVoters(t *testing.T) {
 	h := startBroker(t)
 	c := h.dial()
-	self := h.Broker.dir.DirectoryID()
+	self := h.Broker.dir.Meta().DirectoryID()
 	addVoter := func(id int32, directory [16]byte, cluster *string, listeners int) *kerr.Error {
 		req := kmsg.NewPtrAddRaftVoterRequest()
 		req.VoterID, req.VoterDirectoryID, req.ClusterID = id, directory, cluster

@@ -2,15 +2,18 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"leat.dev/internal/broker/replica"
+	"leat.dev/internal/commitlog/logdir"
 )
 
-// handleAlterReplicaLogDirs answers as Kafka does with one log directory: replicas are where they are to be, or the
-// directory is not one of the broker's.
+// handleAlterReplicaLogDirs begins moves between log directories (KIP-113); they are answered at once.
 func (b *Broker) handleAlterReplicaLogDirs(_ context.Context, _ *Request, req *kmsg.AlterReplicaLogDirsRequest) kmsg.Response {
 	resp := kmsg.NewPtrAlterReplicaLogDirsResponse()
 	for i := range req.Dirs {
@@ -59,15 +62,23 @@ func (b *Broker) moveTo(dir, name string, index int32) int16 {
 	if len(name)+len("-")+len(strconv.Itoa(int(index)))+futureSuffix > fileNameMax {
 		return kerr.InvalidTopicException.Code
 	}
-	if dir != b.dir.Path() {
-		return kerr.LogDirNotFound.Code
+	var p *replica.Partition
+	if topic := b.replicas.Topic(name); topic != nil {
+		p = topic.Partition(index)
 	}
-	topic := b.replicas.Topic(name)
-	if topic == nil || topic.Partition(index) == nil {
-		return kerr.UnknownTopicOrPartition.Code
-	}
-	if topic.Partition(index).Log() == nil {
+	if p != nil && (p.Log() == nil || p.Log().Offline() != nil) && b.dir.Has(dir) {
 		return kerr.KafkaStorageError.Code
+	}
+	err := b.dir.Move(logdir.TopicPartition{Topic: name, Partition: index}, dir)
+	switch {
+	case errors.Is(err, logdir.ErrNoDir):
+		return kerr.LogDirNotFound.Code
+	case errors.Is(err, logdir.ErrOfflineDir):
+		return kerr.KafkaStorageError.Code
+	case p == nil:
+		return kerr.UnknownTopicOrPartition.Code
+	case err != nil:
+		return kerr.NotLeaderForPartition.Code
 	}
 	return 0
 }

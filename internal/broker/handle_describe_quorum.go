@@ -50,7 +50,7 @@ func (b *Broker) handleDescribeQuorum(ctx context.Context, r *Request, req *kmsg
 		out.LastFetchTimestamp, out.LastCaughtUpTimestamp = -1, -1
 		if v.ID == b.nodeID {
 			if b.meta.Image().Features[metadata.KRaftVersion] > 0 {
-				out.ReplicaDirectoryID = b.dir.DirectoryID() // voters in the settings have none
+				out.ReplicaDirectoryID = b.dir.Meta().DirectoryID() // voters in the settings have none
 			}
 			out.LastFetchTimestamp, out.LastCaughtUpTimestamp = now, now
 		}

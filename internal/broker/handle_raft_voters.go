@@ -49,7 +49,7 @@ func (b *Broker) addVoter(req *kmsg.AddRaftVoterRequest) (*kerr.Error, string) {
 	case b.meta.Image().Features[metadata.KRaftVersion] == 0:
 		return kerr.UnsupportedVersion, "Cluster doesn't support adding voter because the kraft.version feature is 0"
 	case req.VoterID == b.nodeID:
-		return kerr.DuplicateVoter, fmt.Sprintf("The voter id for %s is already part of the set of voters [%s].", key, voter(b.nodeID, b.dir.DirectoryID()))
+		return kerr.DuplicateVoter, fmt.Sprintf("The voter id for %s is already part of the set of voters [%s].", key, voter(b.nodeID, b.dir.Meta().DirectoryID()))
 	}
 	return kerr.RequestTimedOut, fmt.Sprintf("New voter %s is not ready to receive requests", key)
 }
@@ -63,7 +63,7 @@ func (b *Broker) handleRemoveRaftVoter(_ context.Context, _ *Request, req *kmsg.
 		err, why = kerr.UnsupportedVersion, "Cluster doesn't support removing voter because the kraft.version feature is 0"
 	default:
 		err = kerr.VoterNotFound
-		why = fmt.Sprintf("Cannot remove voter %s from the set of voters [%s]", voter(req.VoterID, req.VoterDirectoryID), voter(b.nodeID, b.dir.DirectoryID()))
+		why = fmt.Sprintf("Cannot remove voter %s from the set of voters [%s]", voter(req.VoterID, req.VoterDirectoryID), voter(b.nodeID, b.dir.Meta().DirectoryID()))
 	}
 	resp.ErrorCode, resp.ErrorMessage = err.Code, &why
 	return resp

@@ -228,6 +228,10 @@ var (
 	descTelemetrySer = desc("client_telemetry_series", "Series of clients' metrics that are kept.")
 	descTelemetryAll = desc("client_telemetry_pushes_total", "Pushes of clients' metrics, by what came of them.", "result")
 	descTelemetryOut = desc("client_telemetry_series_dropped_total", "Values of clients' metrics beyond the bounds.")
+	descDirOffline   = desc("log_dir_offline", "1 for a log directory that cannot be used, else 0.", "dir")
+	descDirParts     = desc("log_dir_partitions", "Partitions in a log directory.", "dir")
+	descDirBytes     = desc("log_dir_bytes", "Bytes of log segments in a log directory.", "dir")
+	descDirMoves     = desc("log_dir_moves", "Partitions that are being copied into a log directory.", "dir")
 	descStorage      = desc("log_storage_errors_total", "Storage errors.")
 )
 
@@ -260,6 +264,19 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	gauge(descSessions, float64(sessions))
 	gauge(descSessionParts, float64(parts))
 	counter(descEvicted, evicted)
+	for _, d := range b.dir.Describe() {
+		offline, size := 0.0, int64(0)
+		if d.Err != nil {
+			offline = 1
+		}
+		for _, l := range d.Logs {
+			size += l.Size()
+		}
+		gauge(descDirOffline, offline, d.Path)
+		gauge(descDirParts, float64(len(d.Logs)), d.Path)
+		gauge(descDirBytes, float64(size), d.Path)
+		gauge(descDirMoves, float64(len(d.Futures)), d.Path)
+	}
 	lm := &b.logMetrics
 	counter(descSyncs, lm.Syncs.Load())
 	out <- prometheus.MustNewConstMetric(descSyncSeconds, prometheus.CounterValue, time.Duration(lm.SyncNanos.Load()).Seconds())

@@ -115,6 +115,10 @@ func logSettings(c config.Live) logdir.Settings {
 	if rate := c.Float("log.cleaner.io.max.bytes.per.second"); rate < math.MaxFloat64 {
 		s.CleanerIORate = rate
 	}
+	if rate := c.Int64("replica.alter.log.dirs.io.max.bytes.per.second"); rate < math.MaxInt64 {
+		s.MoveIORate = float64(max(rate, 1)) // 0 is no limit there
+	}
+	s.MoveThreads = c.Int("num.replica.alter.log.dirs.threads")
 	if c.String("log.flush") == "os" {
 		s.FlushSchedulerInterval = c.Millis("log.flush.scheduler.interval.ms")
 	}

@@ -224,7 +224,7 @@ func (o *output) finish() error {
 	if err := s.rename(o.o.FS, swapSuffix); err != nil {
 		return err
 	}
-	return o.o.FS.SyncDir(o.o.Dir)
+	return o.o.FS.SyncDir(o.Dir())
 }
 
 // abandon gives up a segment that did not take its place.

@@ -119,12 +119,12 @@ func (l *Log) syncNames() error {
 		if err := l.syncFile(partitionMetadataFile); err != nil {
 			return err
 		}
-		if err := l.o.FS.SyncDir(filepath.Dir(l.o.Dir)); err != nil {
+		if err := l.o.FS.SyncDir(filepath.Dir(l.Dir())); err != nil {
 			return err
 		}
 		l.newDir = false
 	}
-	return l.o.FS.SyncDir(l.o.Dir)
+	return l.o.FS.SyncDir(l.Dir())
 }
 
 // syncFile syncs a file in the partition's directory, if it is there.
@@ -214,7 +214,7 @@ func (l *Log) Checkpoint() (recoveryPoint int64, err error) {
 		err = l.saveEpochs(epochs)
 	}
 	if err == nil {
-		err = l.o.FS.SyncDir(l.o.Dir)
+		err = l.o.FS.SyncDir(l.Dir())
 	}
 	if err == nil && l.flushCap != math.MaxInt64 && l.capAge > 0 {
 		// The recovery point written after the last Checkpoint replaced the

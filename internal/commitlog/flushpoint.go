@@ -117,5 +117,5 @@ func (l *Log) writeFlushPoint(offset int64, sync bool) error {
 		return err
 	}
 	l.flushPointSynced = true
-	return l.o.FS.SyncDir(l.o.Dir)
+	return l.o.FS.SyncDir(l.Dir())
 }

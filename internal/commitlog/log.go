@@ -19,6 +19,7 @@ type Log struct {
 	logger  *slog.Logger
 	topicID [16]byte
 	config  atomic.Pointer[Config]
+	dir     atomic.Pointer[string] // of the log; changes with appendMu, flushMu and mu held
 	// producerExpiry is producer.id.expiration.ms in nanoseconds.
 	producerExpiry atomic.Int64
 
@@ -62,6 +63,8 @@ type Log struct {
 	waiting          atomic.Int64 // len(deleted)
 	interrupt        atomic.Int32 // above 0: a compaction should end early
 
+	copied  *uint64 // readGen of the log that this one is a copy of, once there is something copied
+
 	offline atomic.Pointer[StorageError]
 	closed  atomic.Bool
 }
@@ -100,8 +103,8 @@ func (l *Log) Config() Config { return *l.config.Load() }
 // TopicID is the id in partition.metadata.
 func (l *Log) TopicID() [16]byte { return l.topicID }
 
-// Dir is the partition's directory.
-func (l *Log) Dir() string { return l.o.Dir }
+// Dir is the partition's directory. TakeOver changes it.
+func (l *Log) Dir() string { return *l.dir.Load() }
 
 // StartOffset is the offset of the first record that may be read.
 func (l *Log) StartOffset() int64 { return l.start.Load() }
@@ -180,7 +183,7 @@ func (l *Log) fail(op string, err error) error {
 		if m := l.o.Metrics; m != nil {
 			m.StorageErrors.Add(1)
 		}
-		l.logger.Error("partition goes offline after a storage error", "dir", l.o.Dir, "op", op, "error", err)
+		l.logger.Error("partition goes offline after a storage error", "dir", l.Dir(), "op", op, "error", err)
 	}
 	return e
 }
@@ -333,7 +336,7 @@ func (l *Log) ExpireProducers(now time.Time) int {
 	return l.producers.expire(now, time.Duration(l.producerExpiry.Load()))
 }
 
-func (l *Log) path(name string) string { return filepath.Join(l.o.Dir, name) }
+func (l *Log) path(name string) string { return filepath.Join(l.Dir(), name) }
 
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 

@@ -41,6 +41,7 @@ func Open(o Options) (*Log, error) {
 	}
 	l := &Log{o: o, logger: o.Logger}
 	l.config.Store(&o.Config)
+	l.dir.Store(&o.Dir)
 	l.producerExpiry.Store(int64(o.ProducerIDExpiration))
 	l.flushPoint = lazyFile{fs: o.FS, cache: o.Files, name: func() string { return l.path(flushPointFile) }}
 	if err := o.FS.MkdirAll(o.Dir); err != nil {
@@ -66,13 +67,13 @@ func Open(o Options) (*Log, error) {
 func (l *Log) openMetadata(files []vfs.DirEntry) error {
 	l.topicID = l.o.TopicID
 	if slices.ContainsFunc(files, func(e vfs.DirEntry) bool { return e.Name == partitionMetadataFile && e.Size > 0 }) {
-		id, err := ReadTopicID(l.o.FS, l.o.Dir)
+		id, err := ReadTopicID(l.o.FS, l.Dir())
 		bound, ferr := l.readFlushPoint(files, l.o.RecoveryPoint)
 		switch {
 		case ferr != nil:
 			return ferr
 		case err == nil && l.topicID != ([16]byte{}) && l.topicID != id:
-			return fmt.Errorf("%s belongs to topic id %x, not %x", l.o.Dir, id, l.topicID)
+			return fmt.Errorf("%s belongs to topic id %x, not %x", l.Dir(), id, l.topicID)
 		case err == nil:
 			l.topicID = id
 			return nil
@@ -172,7 +173,7 @@ func (l *Log) load(files []vfs.DirEntry, clean bool, recoveryPoint int64) error 
 // startEmpty is for a directory without segments.
 func (l *Log) startEmpty(start int64, snapshots []int64, bound int64) error {
 	if bound > start {
-		return &CorruptError{File: l.o.Dir, Reason: fmt.Sprintf("no segments, but the log was durable up to offset %d", bound)}
+		return &CorruptError{File: l.Dir(), Reason: fmt.Sprintf("no segments, but the log was durable up to offset %d", bound)}
 	}
 	for _, at := range snapshots {
 		if err := l.removeSnapshot(at); err != nil {
@@ -286,7 +287,7 @@ func (l *Log) loadEpochs(files []vfs.DirEntry) (lost bool, err error) {
 	}
 	entries, err := decodeEpochs(data)
 	if err != nil {
-		l.logger.Warn("leader epochs are read from the batches, because their file is damaged", "dir", l.o.Dir, "error", err)
+		l.logger.Warn("leader epochs are read from the batches, because their file is damaged", "dir", l.Dir(), "error", err)
 		return true, nil
 	}
 	l.epochs.entries, l.epochs.saved = entries, slices.Clone(entries)

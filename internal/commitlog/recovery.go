@@ -68,7 +68,7 @@ func (r *recovery) run() error {
 			// The end of the segment before it did not reach the disk. The
 			// gaps that our compaction leaves lie below the bound; about a log
 			// that another program wrote we do not know, and keep it.
-			l.logger.Warn("segments after a gap are cut off", "dir", l.o.Dir, "offset", r.next, "next_segment", base)
+			l.logger.Warn("segments after a gap are cut off", "dir", l.Dir(), "offset", r.next, "next_segment", base)
 			r.drop = l.segments[i:]
 			l.segments = l.segments[:i]
 			break

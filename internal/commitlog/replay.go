@@ -86,7 +86,7 @@ func (r *recovery) restoreProducers(offset int64, segments []*segment) error {
 		}
 		entries, err := decodeSnapshot(data)
 		if err != nil {
-			l.logger.Warn("producer snapshot is damaged, an older one is used", "dir", l.o.Dir, "offset", at, "error", err)
+			l.logger.Warn("producer snapshot is damaged, an older one is used", "dir", l.Dir(), "offset", at, "error", err)
 			if err := l.removeSnapshot(at); err != nil {
 				return &StorageError{"remove snapshot", err}
 			}
@@ -293,7 +293,7 @@ func (l *Log) writeFile(name string, data []byte) error {
 
 // removeSnapshots deletes the snapshot files that lie in [from, to).
 func (l *Log) removeSnapshots(from, to int64) error {
-	files, err := l.o.FS.ReadDir(l.o.Dir)
+	files, err := l.o.FS.ReadDir(l.Dir())
 	if err != nil {
 		return err
 	}

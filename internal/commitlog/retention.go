@@ -141,7 +141,7 @@ func (l *Log) dropFirst(n int, now time.Time) error {
 	if err := l.syncFile(baseName(first) + snapshotSuffix); err != nil {
 		return err
 	}
-	if err := l.o.FS.SyncDir(l.o.Dir); err != nil {
+	if err := l.o.FS.SyncDir(l.Dir()); err != nil {
 		return err
 	}
 	if err := l.discard(gone, now); err != nil {
@@ -159,7 +159,7 @@ func (l *Log) discard(gone []*segment, now time.Time) error {
 			return err
 		}
 		if i+1 < len(gone) {
-			if err := l.o.FS.SyncDir(l.o.Dir); err != nil {
+			if err := l.o.FS.SyncDir(l.Dir()); err != nil {
 				return err
 			}
 		}

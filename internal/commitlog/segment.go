@@ -43,7 +43,7 @@ const unknownTS = -1 << 62
 
 func (l *Log) newSegment(base int64, suffix string) *segment {
 	s := &segment{
-		base: base, dir: l.o.Dir, suffix: suffix, next: base,
+		base: base, dir: l.Dir(), suffix: suffix, next: base,
 		maxTS: -1, maxTSLast: base, indexedTS: -1, firstTS: unknownTS, created: l.o.Clock.Now(),
 	}
 	s.modTime = s.created

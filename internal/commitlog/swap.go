@@ -49,13 +49,13 @@ func (l *Log) swap(old []*segment, s *segment) error {
 		l.deleted = append(l.deleted, deletedSegment{x, at})
 	}
 	l.waiting.Store(int64(len(l.deleted)))
-	if err := l.o.FS.SyncDir(l.o.Dir); err != nil {
+	if err := l.o.FS.SyncDir(l.Dir()); err != nil {
 		return err
 	}
 	if err := s.rename(l.o.FS, ""); err != nil {
 		return err
 	}
-	return l.o.FS.SyncDir(l.o.Dir)
+	return l.o.FS.SyncDir(l.Dir())
 }
 
 // finishSwaps completes or undoes what a crash interrupted: it removes files
@@ -100,10 +100,10 @@ func (l *Log) finishSwaps(files []vfs.DirEntry) ([]vfs.DirEntry, error) {
 			return fail(err)
 		}
 	}
-	if err := l.o.FS.SyncDir(l.o.Dir); err != nil {
+	if err := l.o.FS.SyncDir(l.Dir()); err != nil {
 		return fail(err)
 	}
-	files, err := l.o.FS.ReadDir(l.o.Dir)
+	files, err := l.o.FS.ReadDir(l.Dir())
 	if err != nil {
 		return fail(err)
 	}
@@ -139,7 +139,7 @@ func (l *Log) finishSwap(base int64, files []vfs.DirEntry) error {
 			return err
 		}
 	}
-	if err := l.o.FS.SyncDir(l.o.Dir); err != nil {
+	if err := l.o.FS.SyncDir(l.Dir()); err != nil {
 		return err
 	}
 	return s.rename(l.o.FS, "")

@@ -98,7 +98,7 @@ func (l *Log) removeFromEnd(gone []*segment) error {
 		if err := gone[i].remove(l.o.FS); err != nil {
 			return err
 		}
-		if err := l.o.FS.SyncDir(l.o.Dir); err != nil {
+		if err := l.o.FS.SyncDir(l.Dir()); err != nil {
 			return err
 		}
 	}
@@ -163,7 +163,7 @@ func (l *Log) cutFile(s *segment) error {
 	}
 	s.log.detach(false)
 	if err == nil {
-		err = l.o.FS.SyncDir(l.o.Dir)
+		err = l.o.FS.SyncDir(l.Dir())
 	}
 	return err
 }
@@ -255,7 +255,7 @@ func (l *Log) reloadProducers(offset int64) error {
 	if err := l.removeSnapshots(offset+1, math.MaxInt64); err != nil {
 		return err
 	}
-	files, err := l.o.FS.ReadDir(l.o.Dir)
+	files, err := l.o.FS.ReadDir(l.Dir())
 	if err != nil {
 		return err
 	}
@@ -310,7 +310,7 @@ func (l *Log) startOver(offset int64) error {
 	if err := createLazy(&s.log); err != nil {
 		return err
 	}
-	if err := l.o.FS.SyncDir(l.o.Dir); err != nil {
+	if err := l.o.FS.SyncDir(l.Dir()); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -346,7 +346,7 @@ func (l *Log) Reopen() error {
 	if err == nil {
 		cause := l.offline.Swap(nil)
 		if _, err = l.flush(false); err == nil {
-			l.logger.Info("partition is back after a storage error", "dir", l.o.Dir, "end_offset", l.end.Load(), "cause", cause)
+			l.logger.Info("partition is back after a storage error", "dir", l.Dir(), "end_offset", l.end.Load(), "cause", cause)
 			return nil
 		}
 	}
@@ -364,7 +364,7 @@ func (l *Log) reload() error {
 		s.retire()
 	}
 	l.flushPoint.detach(false)
-	files, err := l.o.FS.ReadDir(l.o.Dir)
+	files, err := l.o.FS.ReadDir(l.Dir())
 	if err != nil {
 		return err
 	}
@@ -479,7 +479,7 @@ func (l *Log) finish() error {
 		err = a.times.sync()
 	}
 	if err == nil {
-		err = l.o.FS.SyncDir(l.o.Dir)
+		err = l.o.FS.SyncDir(l.Dir())
 	}
 	if err != nil {
 		return l.fail("close", err)

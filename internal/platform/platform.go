@@ -1,7 +1,8 @@
 // Package platform runs the roles of Leat in one process: it turns settings into a running broker on a data
 // directory, serves metrics and health over HTTP, and stops everything in order.
 //
-// What lies in a data directory: log/ is the broker's log directory, in Apache Kafka's layout.
+// What lies in a data directory: log/ is the broker's log directory, in Apache Kafka's layout, unless log.dirs (or
+// log.dir) names others.
 //
 // Run starts the HTTP server's goroutines and ends them before it returns; everything else that runs belongs to the
 // broker.
@@ -15,6 +16,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -115,17 +117,20 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"log.dir", "log.dirs"} {
-		if _, set := static.Lookup(name); set {
-			warnings = append(warnings, name+" has no effect: the data lies in one directory, which --data names")
-		}
-	}
 	for _, w := range warnings {
 		o.Logger.Warn("setting has no effect", "detail", w)
 	}
 	data, err := filepath.Abs(o.Data)
 	if err != nil {
 		return fmt.Errorf("data directory %s: %w", o.Data, err)
+	}
+	own := filepath.Join(data, "log")
+	dirs, meta, err := broker.LogDirs(static, own)
+	if err != nil {
+		return fmt.Errorf("log.dirs: %w", err)
+	}
+	if _, err := o.FS.Stat(filepath.Join(own, "meta.properties")); err == nil && meta != own && !slices.Contains(dirs, own) {
+		o.Logger.Warn("there is data that log.dirs leaves out", "dir", own, "log.dirs", dirs)
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -145,7 +150,7 @@ func Run(ctx context.Context, o Options) error {
 	state := &health{}
 	web.serve(o, registry, state)
 	b, err := broker.Open(ctx, broker.Options{
-		FS: o.FS, Clock: o.Clock, Logger: o.Logger, Levels: o.Levels, Path: filepath.Join(data, "log"), Config: static,
+		FS: o.FS, Clock: o.Clock, Logger: o.Logger, Levels: o.Levels, Path: own, Config: static,
 		Listeners: listeners, Metrics: registry, Random: rand.Reader,
 	})
 	if err != nil {

@@ -38,11 +38,11 @@ func (m *Manager) Apply(prev, next *metadata.Image) {
 		broken := m.opts.Dir.Broken()
 		m.markStray(next)
 		for t := range next.Topics() {
-			changes = m.follow(changes, nil, t, next, broken)
+			changes = m.follow(changes, nil, t, next, broken, true)
 		}
 	} else {
 		for old, t := range next.ChangedTopics(prev) {
-			changes = m.follow(changes, old, t, next, nil)
+			changes = m.follow(changes, old, t, next, nil, false)
 		}
 		m.reconfigure(prev, next)
 	}
@@ -54,7 +54,7 @@ func (m *Manager) Apply(prev, next *metadata.Image) {
 }
 
 // follow brings one topic to its new state, except for what takes I/O to create.
-func (m *Manager) follow(changes []change, old, t *metadata.Topic, img *metadata.Image, broken map[logdir.TopicPartition]error) []change {
+func (m *Manager) follow(changes []change, old, t *metadata.Topic, img *metadata.Image, broken map[logdir.TopicPartition]error, first bool) []change {
 	if old != nil && (t == nil || old.ID != t.ID) {
 		m.remove(old)
 	}
@@ -78,7 +78,7 @@ func (m *Manager) follow(changes []change, old, t *metadata.Topic, img *metadata
 		p, created := topic.partitions[i], false
 		if p == nil {
 			created = true
-			p = &Partition{manager: m, topic: topic, index: int32(i)}
+			p = &Partition{manager: m, topic: topic, index: int32(i), fresh: !first}
 			p.role.Store(&role{leader: metadata.NoLeader, epoch: -1, failed: errNotReady})
 			topic.partitions[i] = p
 		}
@@ -108,13 +108,13 @@ func (m *Manager) prepare(c change) {
 		p.role.Store(&role{leader: metadata.NoLeader, epoch: -1, failed: c.broken})
 		return
 	}
-	if err := m.open(p, c.settings.Log); err != nil {
+	if err := m.open(p, c.next, c.settings.Log); err != nil {
 		m.opts.Logger.Error("partition could not be created", "topic", p.topic.Name, "partition", p.index, "err", err)
 		p.role.Store(&role{leader: metadata.NoLeader, epoch: -1, failed: err})
 	}
 }
 
-func (m *Manager) open(p *Partition, cfg commitlog.Config) error {
+func (m *Manager) open(p *Partition, np *metadata.Partition, cfg commitlog.Config) error {
 	tp := logdir.TopicPartition{Topic: p.topic.Name, Partition: p.index}
 	log := m.opts.Dir.Get(tp)
 	if log != nil && log.TopicID() != p.topic.ID {
@@ -125,6 +125,11 @@ func (m *Manager) open(p *Partition, cfg commitlog.Config) error {
 		log = nil
 	}
 	if log == nil {
+		if !p.fresh {
+			if err := m.opts.Dir.CheckLost(directoryOf(np, m.opts.NodeID)); err != nil {
+				return err
+			}
+		}
 		var err error
 		if log, err = m.opts.Dir.Create(tp.Topic, p.topic.ID, tp.Partition, cfg); err != nil {
 			return err
@@ -135,6 +140,14 @@ func (m *Manager) open(p *Partition, cfg commitlog.Config) error {
 	}
 	p.log.Store(log)
 	return nil
+}
+
+// directoryOf is the log directory that the metadata has for a broker's replica, zero if it has none.
+func directoryOf(p *metadata.Partition, node int32) (id [16]byte) {
+	if at := slices.Index(p.Replicas, node); at >= 0 && at < len(p.Directories) {
+		id = p.Directories[at]
+	}
+	return id
 }
 
 // flushRecovered makes durable what a crash left above the offset that is known to be. It may have been acknowledged and
@@ -315,7 +328,7 @@ func (m *Manager) adopt(p *Partition) {
 		return
 	}
 	s := m.opts.Settings(m.image, t.Name)
-	if err := m.open(p, s.Log); err != nil {
+	if err := m.open(p, &t.Partitions[p.index], s.Log); err != nil {
 		return
 	}
 	delete(m.missing, p)

@@ -21,7 +21,7 @@ type Options struct {
 	Clock  clock.Clock
 	Logger *slog.Logger
 	NodeID int32
-	Dir    *logdir.Dir
+	Dir    *logdir.Dirs
 	// FlushOnCommit is log.flush=commit.
 	FlushOnCommit bool
 	// FlushWorkers bounds the flushes that run at once (16).

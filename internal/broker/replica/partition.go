@@ -15,6 +15,7 @@ type Partition struct {
 	manager *Manager
 	topic   *Topic
 	index   int32
+	fresh   bool // made by this process: there is no log of it in a directory that is not here
 
 	// role is what the metadata says; log is nil while the partition has no usable directory.
 	role atomic.Pointer[role]

@@ -28,7 +28,7 @@ type fixture struct {
 	t     *testing.T
 	fault *vfs.Fault
 	clock *clock.Manual
-	dir   *logdir.Dir
+	dir   *logdir.Dirs
 	node  *metadata.Node
 	*Manager
 
@@ -57,11 +57,11 @@ func newFixture(t *testing.T, flushOnCommit bool) *fixture {
 	}
 	settings := logdir.DefaultSettings()
 	settings.CleanerEnabled = false
-	f.dir, err = logdir.Open(logdir.Options{
-		FS: f.fault, Clock: f.clock, Logger: log, Random: rand.NewChaCha8([32]byte{1}), Path: "/log", NodeID: 1, ClusterID: "c", Settings: settings,
+	f.dir, err = logdir.OpenAll(logdir.Options{
+		FS: f.fault, Clock: f.clock, Logger: log, Random: rand.NewChaCha8([32]byte{1}), NodeID: 1, ClusterID: "c", Settings: settings,
 		ConfigFor:     func(string, int32) commitlog.Config { return commitlog.DefaultConfig() },
 		OnStateChange: func(tp logdir.TopicPartition, err error) { f.StateChanged(tp, err) },
-	})
+	}, "", "/log")
 	if err != nil {
 		t.Fatal(err)
 	}

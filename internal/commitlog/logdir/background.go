@@ -112,9 +112,10 @@ func (d *Dir) collect(of func(*commitlog.Log) (int64, bool), before func(checkpo
 }
 
 func (d *Dir) writeRecoveryPoints() error {
-	return d.writeCheckpoint(recoveryPointFile,
-		func(l *commitlog.Log) (int64, bool) { return l.RecoveryPoint(), true },
-		func(c checkpoints) map[TopicPartition]int64 { return c.recoveryPoint })
+	return d.writeCheckpoint(recoveryPointFile, func() map[TopicPartition]int64 {
+		return d.collect(func(l *commitlog.Log) (int64, bool) { return l.RecoveryPoint(), true },
+			func(c checkpoints) map[TopicPartition]int64 { return c.recoveryPoint })
+	})
 }
 
 // SaveLogStarts makes the log starts durable now. DeleteRecords is answered
@@ -122,21 +123,30 @@ func (d *Dir) writeRecoveryPoints() error {
 func (d *Dir) SaveLogStarts() error { return d.writeLogStarts() }
 
 func (d *Dir) writeLogStarts() error {
-	return d.writeCheckpoint(logStartFile,
-		func(l *commitlog.Log) (int64, bool) { return l.StartOffset(), l.StartInsideSegment() },
-		func(c checkpoints) map[TopicPartition]int64 { return c.logStart })
+	return d.writeCheckpoint(logStartFile, func() map[TopicPartition]int64 {
+		out := d.collect(func(l *commitlog.Log) (int64, bool) { return l.StartOffset(), l.StartInsideSegment() },
+			func(c checkpoints) map[TopicPartition]int64 { return c.logStart })
+		d.mu.RLock()
+		defer d.mu.RUnlock()
+		for tp, l := range d.arriving {
+			out[tp] = l.StartOffset() // where it is in its segments here is not known yet
+		}
+		return out
+	})
 }
 
 func (d *Dir) writeHighWatermarks() error {
-	return d.writeCheckpoint(highWatermarkFile,
-		func(l *commitlog.Log) (int64, bool) { return l.HighWatermark(), true },
-		func(c checkpoints) map[TopicPartition]int64 { return c.highWatermark })
+	return d.writeCheckpoint(highWatermarkFile, func() map[TopicPartition]int64 {
+		return d.collect(func(l *commitlog.Log) (int64, bool) { return l.HighWatermark(), true },
+			func(c checkpoints) map[TopicPartition]int64 { return c.highWatermark })
+	})
 }
 
 func (d *Dir) writeCleanerOffsets() error {
-	return d.writeCheckpoint(cleanerFile,
-		func(l *commitlog.Log) (int64, bool) { return l.FirstDirty(), l.Config().Compact },
-		func(c checkpoints) map[TopicPartition]int64 { return c.cleaner })
+	return d.writeCheckpoint(cleanerFile, func() map[TopicPartition]int64 {
+		return d.collect(func(l *commitlog.Log) (int64, bool) { return l.FirstDirty(), l.Config().Compact },
+			func(c checkpoints) map[TopicPartition]int64 { return c.cleaner })
+	})
 }
 
 // retain applies retention to all partitions.
@@ -217,9 +227,19 @@ func (d *Dir) reopen(ctx context.Context) {
 	ready := func(cause error) bool {
 		if !probed {
 			probed, usable = true, d.probe(cause)
+			if usable {
+				d.failure.Store(nil)
+			} else {
+				d.failure.Store(&cause)
+			}
 		}
 		return usable
 	}
+	defer func() {
+		if !probed {
+			d.failure.Store(nil) // nothing here fails any more
+		}
+	}()
 	for tp, l := range d.Logs() {
 		err := l.Offline()
 		if ctx.Err() != nil || err == nil {

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"leat.dev/internal/base/vfs"
-	"leat.dev/internal/commitlog"
 )
 
 // The checkpoint files of a log directory: offsets by partition.
@@ -100,10 +99,10 @@ func (d *Dir) readCheckpoint(name string) (map[TopicPartition]int64, error) {
 // writeCheckpoint replaces a file of the directory if its content changed. The
 // offsets are collected under the lock, so that an older state never replaces
 // a newer one.
-func (d *Dir) writeCheckpoint(name string, of func(*commitlog.Log) (int64, bool), before func(checkpoints) map[TopicPartition]int64) error {
+func (d *Dir) writeCheckpoint(name string, collect func() map[TopicPartition]int64) error {
 	d.checkpointMu.Lock()
 	defer d.checkpointMu.Unlock()
-	data := encodeCheckpoint(d.collect(of, before))
+	data := encodeCheckpoint(collect())
 	if bytes.Equal(data, d.written[name]) {
 		return nil
 	}

@@ -140,7 +140,7 @@ func (d *Dir) dirtiest(now time.Time) (TopicPartition, *commitlog.Log) {
 			continue
 		}
 		d.mu.RLock()
-		skip := d.cleaning[tp] || d.failed[tp] != nil
+		skip := d.cleaning[tp] || d.moving[tp] || d.failed[tp] != nil
 		d.mu.RUnlock()
 		if skip {
 			continue
@@ -160,7 +160,7 @@ func (d *Dir) dirtiest(now time.Time) (TopicPartition, *commitlog.Log) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.cleaning[best] {
+	if d.cleaning[best] || d.moving[best] {
 		return best, nil // another thread was faster; there will be a next round
 	}
 	d.cleaning[best] = true

@@ -1,15 +1,20 @@
-// Package logdir keeps the partitions of one log directory, in the layout of
-// Apache Kafka's log.dirs: the lock, meta.properties, the checkpoint files and
+// Package logdir keeps the partitions of a broker's log directories, in the layout of
+// Apache Kafka's log.dirs. A Dir is one of them: the lock, meta.properties, the checkpoint files and
 // one directory per partition. It opens all partitions in parallel, isolates
 // those that fail, runs retention, compaction, checkpoints and deletion in the
-// background, and brings partitions back after storage errors.
+// background, and brings partitions back after storage errors. Dirs (dirs.go)
+// are all directories together: they say where a new partition goes, move
+// partitions from one to another (move.go), and do without one that fails.
 //
 // # Goroutines
 //
 // Open uses Settings.RecoveryThreads of them and waits for them. Start begins
 // one for each periodic task (background.go) and one for each cleaner thread
 // (cleaning.go); all end with the context given to Start or with Close, which
-// waits for them. Close closes partitions in parallel and waits.
+// waits for them. Close closes partitions in parallel and waits. Dirs opens
+// directories in parallel and waits; Dirs.Start begins one goroutine that looks
+// for directories that are back, and each move has one of its own. Dirs.Close
+// waits for them.
 package logdir
 
 import (
@@ -59,6 +64,10 @@ type Options struct {
 	// goroutine, never with a lock held.
 	OnStateChange func(tp TopicPartition, err error)
 
+	// OnMoved, if set, is told that a partition lies in another directory now, or that a directory is back, from a
+	// background goroutine.
+	OnMoved func()
+
 	Files   *commitlog.FileCache // nil: one of 1,000 files
 	Metrics *commitlog.Metrics
 }
@@ -74,6 +83,12 @@ type Dir struct {
 	wasClean    bool
 	brokerEpoch atomic.Int64
 
+	prepared bool                      // locked and listed; of whoever opens it
+	found    []TopicPartition          // when it was listed
+	futures  map[TopicPartition]string // names of copies that were there then
+	ready    atomic.Bool               // load is done
+	failure  atomic.Pointer[error]     // why it could not be opened, or takes no writes
+
 	mu       sync.RWMutex // guards what follows
 	logs     map[TopicPartition]*commitlog.Log
 	broken   map[TopicPartition]error
@@ -81,6 +96,10 @@ type Dir struct {
 	cleaning map[TopicPartition]bool  // a cleaner thread works on it
 	failed   map[TopicPartition]error // compaction failed; not tried again
 	offline  map[TopicPartition]bool  // reported as offline
+	// moving are partitions that are being copied to another directory, and are not compacted meanwhile; arriving those
+	// that are about to come here.
+	moving   map[TopicPartition]bool
+	arriving map[TopicPartition]*commitlog.Log
 	closed   bool
 
 	checkpointMu sync.Mutex
@@ -102,6 +121,20 @@ type doomedDir struct {
 // Open locks the directory and opens every partition in it. Partitions that
 // cannot be opened are in Broken; the others work.
 func Open(o Options) (*Dir, error) {
+	if err := o.setDefaults(); err != nil {
+		return nil, err
+	}
+	d := newDir(o)
+	if err := d.prepare(); err != nil {
+		return nil, err
+	}
+	if err := d.load(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func (o *Options) setDefaults() error {
 	if o.FS == nil {
 		o.FS = vfs.OS
 	}
@@ -112,7 +145,7 @@ func Open(o Options) (*Dir, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Random == nil {
-		return nil, errors.New("log directory: no source of random ids")
+		return errors.New("log directory: no source of random ids")
 	}
 	if o.ConfigFor == nil {
 		o.ConfigFor = func(string, int32) commitlog.Config { return commitlog.DefaultConfig() }
@@ -120,67 +153,123 @@ func Open(o Options) (*Dir, error) {
 	if o.Files == nil {
 		o.Files = commitlog.NewFileCache(defaultOpenFiles)
 	}
+	return nil
+}
+
+func newDir(o Options) *Dir {
 	d := &Dir{
 		o: o, s: o.Settings.withDefaults(), log: o.Logger,
 		logs: make(map[TopicPartition]*commitlog.Log), broken: make(map[TopicPartition]error),
 		cleaning: make(map[TopicPartition]bool), failed: make(map[TopicPartition]error),
 		offline: make(map[TopicPartition]bool), written: make(map[string][]byte),
+		moving: make(map[TopicPartition]bool), arriving: make(map[TopicPartition]*commitlog.Log),
 	}
 	d.brokerEpoch.Store(-1)
 	d.producerExpiry.Store(int64(d.s.ProducerIDExpiration))
 	d.cleaners.settings, d.cleaners.pace.clock = d.s, o.Clock
 	d.cleaners.pace.setRate(d.s.CleanerIORate)
-	if err := o.FS.MkdirAll(o.Path); err != nil {
-		return nil, fmt.Errorf("log directory: %w", err)
-	}
-	// The directory may be new; its partitions sync only what is inside of it.
-	if err := o.FS.SyncDir(filepath.Dir(o.Path)); err != nil {
-		return nil, fmt.Errorf("log directory: %w", err)
-	}
-	lock, err := o.FS.Lock(d.path(lockFile))
-	if err != nil {
-		return nil, fmt.Errorf("log directory %s: %w", o.Path, err)
-	}
-	d.lock = lock
-	if err := d.open(); err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("log directory %s: %w", o.Path, err)
-	}
-	return d, nil
+	return d
 }
 
-func (d *Dir) open() error {
-	if err := d.openProperties(); err != nil {
-		return err
-	}
-	var err error
-	if d.wasClean, err = d.takeCleanFile(); err != nil {
-		return err
-	}
-	c, err := d.readCheckpoints()
+// prepare locks the directory and looks what is in it.
+func (d *Dir) prepare() error {
+	err := d.lockAndList()
 	if err != nil {
+		err = fmt.Errorf("log directory %s: %w", d.o.Path, err)
+		d.giveUp(err)
+	}
+	d.prepared = err == nil
+	return err
+}
+
+// giveUp releases a directory that cannot be used, for now.
+func (d *Dir) giveUp(err error) {
+	d.failure.Store(&err)
+	d.prepared = false
+	if d.lock != nil {
+		d.lock.Close()
+		d.lock = nil
+	}
+}
+
+func (d *Dir) lockAndList() (err error) {
+	if err := d.o.FS.MkdirAll(d.o.Path); err != nil {
+		return err
+	}
+	// The directory may be new; its partitions sync only what is inside of it.
+	if err := d.o.FS.SyncDir(filepath.Dir(d.o.Path)); err != nil {
+		return err
+	}
+	if d.lock, err = d.o.FS.Lock(d.path(lockFile)); err != nil {
+		return err
+	}
+	if err := d.openProperties(); err != nil {
 		return err
 	}
 	entries, err := d.o.FS.ReadDir(d.o.Path)
 	if err != nil {
 		return err
 	}
-	var found []TopicPartition
+	d.found, d.futures, d.doomed = nil, map[TopicPartition]string{}, nil
 	for _, e := range entries {
 		switch {
 		case !e.IsDir:
 		case marked(e.Name, deleteSuffix):
 			d.doomed = append(d.doomed, doomedDir{d.path(e.Name), d.o.Clock.Now()})
-		case marked(e.Name, straySuffix), strings.HasSuffix(e.Name, futureSuffix):
+		case marked(e.Name, futureSuffix):
+			if tp, ok := parseDirName(e.Name[:strings.LastIndexByte(e.Name, '.')]); ok {
+				d.futures[tp] = e.Name
+			}
+		case marked(e.Name, straySuffix):
 			d.log.Warn("directory is left alone", "dir", d.path(e.Name))
 		default:
 			if tp, ok := parseDirName(e.Name); ok {
-				found = append(found, tp)
+				d.found = append(d.found, tp)
 			}
 		}
 	}
-	d.openLogs(found, c)
+	d.wasClean, err = vfs.Exists(d.o.FS, d.path(cleanFile))
+	return err
+}
+
+// load opens the partitions that were found.
+func (d *Dir) load() error {
+	err := d.takeCleanFile()
+	var c checkpoints
+	if err == nil {
+		c, err = d.readCheckpoints()
+	}
+	if err != nil {
+		err = fmt.Errorf("log directory %s: %w", d.o.Path, err)
+		d.giveUp(err)
+		return err
+	}
+	d.openLogs(d.found, c)
+	d.found = nil
+	d.failure.Store(nil)
+	d.ready.Store(true)
 	return nil
+}
+
+// opened tells whether the directory was opened; it may have failed since.
+func (d *Dir) opened() bool { return d.ready.Load() }
+
+// Err tells why the directory cannot be used: it could not be opened, or takes no writes. nil if it can.
+func (d *Dir) Err() error {
+	if err := d.failure.Load(); err != nil {
+		return *err
+	}
+	if !d.opened() {
+		return ErrOfflineDir
+	}
+	return nil
+}
+
+// count is how many partitions of topics the directory has.
+func (d *Dir) count() int {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return len(d.logs) + len(d.broken)
 }
 
 // checkpoints are the offsets of all partitions when the directory was last used.
@@ -382,6 +471,10 @@ func (d *Dir) mark(tp TopicPartition, suffix string, end func(*commitlog.Log) er
 // Close flushes all partitions, writes the checkpoints and, if nothing failed,
 // the clean-shutdown file.
 func (d *Dir) Close() error {
+	if !d.opened() {
+		d.giveUp(commitlog.ErrClosed)
+		return nil
+	}
 	d.mu.Lock()
 	if d.closed {
 		d.mu.Unlock()

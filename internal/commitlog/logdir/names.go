@@ -2,6 +2,7 @@ package logdir
 
 import (
 	"encoding/hex"
+	"io"
 	"strconv"
 	"strings"
 )
@@ -31,12 +32,24 @@ func parseDirName(name string) (TopicPartition, bool) {
 // that a partition of that name can be created and deleted again meanwhile.
 func (d *Dir) markedName(tp TopicPartition, suffix string) (string, error) {
 	id := make([]byte, 16)
-	if _, err := d.o.Random.Read(id); err != nil {
+	if _, err := io.ReadFull(d.o.Random, id); err != nil {
 		return "", err
 	}
 	tail := "." + hex.EncodeToString(id) + suffix
 	name := tp.String()
 	return name[:min(len(name), maxName-len(tail))] + tail, nil
+}
+
+// doom marks the directory of a copy that is not wanted any more, to be removed.
+func (d *Dir) doom(future string) error {
+	name := strings.TrimSuffix(future, futureSuffix) + deleteSuffix
+	if err := d.o.FS.Rename(d.path(future), d.path(name)); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.doomed = append(d.doomed, doomedDir{d.path(name), d.o.Clock.Now()})
+	d.mu.Unlock()
+	return d.o.FS.SyncDir(d.o.Path)
 }
 
 // marked tells whether a name is that of a directory marked with suffix.

@@ -72,21 +72,21 @@ func (d *Dir) openProperties() error {
 	var p properties
 	switch {
 	case isNotExist(err) && d.o.ClusterID == "":
-		return fmt.Errorf("%s has no %s and no cluster id is given", d.o.Path, propertiesFile)
+		return refused("%s has no %s and no cluster id is given", d.o.Path, propertiesFile)
 	case isNotExist(err):
 		p = properties{nodeID: -1}
 	case err != nil:
 		return err
 	default:
 		if p, err = decodeProperties(data); err != nil {
-			return err
+			return &refusedError{err}
 		}
 	}
 	if p.clusterID != "" && d.o.ClusterID != "" && p.clusterID != d.o.ClusterID {
-		return fmt.Errorf("%s belongs to cluster %s, not %s", d.o.Path, p.clusterID, d.o.ClusterID)
+		return refused("%s belongs to cluster %s, not %s", d.o.Path, p.clusterID, d.o.ClusterID)
 	}
 	if p.nodeID >= 0 && p.nodeID != d.o.NodeID {
-		return fmt.Errorf("%s belongs to node %d, not %d", d.o.Path, p.nodeID, d.o.NodeID)
+		return refused("%s belongs to node %d, not %d", d.o.Path, p.nodeID, d.o.NodeID)
 	}
 	complete := p.version == 1 && p.clusterID != "" && p.nodeID >= 0
 	if p.clusterID == "" {
@@ -107,6 +107,13 @@ func (d *Dir) openProperties() error {
 	return vfs.WriteFileAtomic(d.o.FS, name, p.encode())
 }
 
+// refusedError says that a directory is not to be used, however well it works.
+type refusedError struct{ error }
+
+func (e *refusedError) Unwrap() error { return e.error }
+
+func refused(format string, args ...any) error { return &refusedError{fmt.Errorf(format, args...)} }
+
 // newID draws a random id whose text does not start with a dash, as Kafka's do not.
 func (d *Dir) newID() ([]byte, error) {
 	id := make([]byte, 16)
@@ -125,18 +132,15 @@ type cleanShutdown struct {
 	BrokerEpoch int64 `json:"brokerEpoch"`
 }
 
-// takeCleanFile tells whether the directory was closed in order, and removes
-// the mark of that: from now on it is not.
-func (d *Dir) takeCleanFile() (bool, error) {
-	name := d.path(cleanFile)
-	ok, err := vfs.Exists(d.o.FS, name)
-	if err != nil || !ok {
-		return false, err
+// takeCleanFile removes the mark of a directory that was closed in order: from now on it is not.
+func (d *Dir) takeCleanFile() error {
+	if err := d.o.FS.Remove(d.path(cleanFile)); err != nil {
+		if isNotExist(err) {
+			return nil
+		}
+		return err
 	}
-	if err := d.o.FS.Remove(name); err != nil {
-		return false, err
-	}
-	return true, d.o.FS.SyncDir(d.o.Path)
+	return d.o.FS.SyncDir(d.o.Path)
 }
 
 func (d *Dir) writeCleanFile() error {

@@ -21,6 +21,8 @@ type Settings struct {
 	CleanerLoadFactor         float64       // log.cleaner.io.buffer.load.factor, 0.9
 	CleanerBackoff            time.Duration // log.cleaner.backoff.ms, 15 s
 	CleanerIORate             float64       // log.cleaner.io.max.bytes.per.second, read and written, over all threads; 0: no limit
+	MoveThreads               int           // num.replica.alter.log.dirs.threads, one for each directory
+	MoveIORate                float64       // replica.alter.log.dirs.io.max.bytes.per.second, over all threads; 0: no limit
 	ReopenBackoff             time.Duration // how often an offline partition is tried again, 1 s
 	MinFreeBytes              int64         // free space needed before a full disk is tried again, 1 MiB
 }
@@ -44,6 +46,14 @@ func DefaultSettings() Settings {
 		ReopenBackoff:             time.Second,
 		MinFreeBytes:              1 << 20,
 	}
+}
+
+// share are the settings of one of n directories, which each have cleaner threads of their own: they share memory and rate.
+func (s Settings) share(n int) Settings {
+	s = s.withDefaults()
+	s.CleanerDedupeBytes /= int64(n)
+	s.CleanerIORate /= float64(n)
+	return s
 }
 
 // withDefaults fills in what is not set.

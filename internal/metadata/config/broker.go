@@ -39,7 +39,13 @@ var honoured = []Def{
 	{Name: "log.dir", Type: List, Default: "/tmp/kafka-logs",
 		Doc: "The directory for data; log.dirs wins over it."},
 	{Name: "log.dirs", Type: List, Default: null,
-		Doc: "The directory for data. A single one: data on several disks is the file system's task here."},
+		Doc: "The directories for data, separated by commas. New partitions go where the fewest are."},
+	{Name: "metadata.log.dir", Type: String, Default: null,
+		Doc: "The directory for the metadata; the first of log.dirs unless set."},
+	{Name: "num.replica.alter.log.dirs.threads", Type: Int, Default: null,
+		Doc: "How many partitions are copied between log directories at a time; as many as there are directories unless set."},
+	{Name: "replica.alter.log.dirs.io.max.bytes.per.second", Type: Long, Default: "9223372036854775807", Mode: ClusterWide, check: atLeast(0),
+		Doc: "How much may be copied between log directories, in bytes per second over all of them."},
 
 	// Connections.
 	{Name: "connections.max.idle.ms", Type: Long, Default: "600000",

@@ -26,9 +26,7 @@ follower.replication.throttled.rate LONG cluster 9223372036854775807 0
 initial.broker.registration.timeout.ms INT - 60000
 leader.imbalance.check.interval.seconds LONG - 300
 leader.replication.throttled.rate LONG cluster 9223372036854775807 0
-num.replica.alter.log.dirs.threads INT - null
 num.replica.fetchers INT cluster 1 1
-replica.alter.log.dirs.io.max.bytes.per.second LONG cluster 9223372036854775807 0
 replica.fetch.backoff.ms INT - 1000
 replica.fetch.max.bytes INT - 1048576
 replica.fetch.min.bytes INT - 1
@@ -87,7 +85,6 @@ remote.log.storage.manager.class.path STRING - null
 remote.log.storage.manager.impl.prefix STRING - rsm.config.
 remote.log.storage.system.enable BOOLEAN - false
 # the metadata log is cut by its own rules
-metadata.log.dir STRING - null
 metadata.log.max.snapshot.interval.ms LONG - 3600000
 metadata.log.segment.bytes INT - 1073741824
 metadata.log.segment.ms LONG - 604800000
