@@ -114,10 +114,10 @@ func Open(ctx context.Context, o Options) (b *Broker, err error) {
 	}
 	b = &Broker{
 		loggers: o.Levels, log: o.Levels.Logger(logBroker), requestLog: o.Levels.Logger(logRequests), clock: o.Clock, cfg: o.Config, opts: o,
-		nodeID:   int32(o.Config.Int("node.id")),
-		fetchMax: o.Config.Int("fetch.max.bytes"),
+		nodeID:     int32(o.Config.Int("node.id")),
+		fetchMax:   o.Config.Int("fetch.max.bytes"),
 		unassigned: make(chan struct{}, 1),
-		sessions: session.NewCache(o.Config.Int("max.incremental.fetch.session.cache.slots"), o.Random),
+		sessions:   session.NewCache(o.Config.Int("max.incremental.fetch.session.cache.slots"), o.Random),
 	}
 	b.makeLoggers()
 	b.telemetry = b.newTelemetry()

@@ -90,7 +90,9 @@ func (b *Broker) describeAllLogs(info *logdir.DirInfo) []kmsg.DescribeLogDirsRes
 	for name, parts := range byTopic {
 		t := kmsg.NewDescribeLogDirsResponseDirTopic()
 		t.Topic, t.Partitions = name, parts
-		slices.SortFunc(parts, func(x, y kmsg.DescribeLogDirsResponseDirTopicPartition) int { return cmp.Compare(x.Partition, y.Partition) })
+		slices.SortFunc(parts, func(x, y kmsg.DescribeLogDirsResponseDirTopicPartition) int {
+			return cmp.Compare(x.Partition, y.Partition)
+		})
 		topics = append(topics, t)
 	}
 	slices.SortFunc(topics, func(x, y kmsg.DescribeLogDirsResponseDirTopic) int { return cmp.Compare(x.Topic, y.Topic) })

@@ -63,7 +63,7 @@ type Log struct {
 	waiting          atomic.Int64 // len(deleted)
 	interrupt        atomic.Int32 // above 0: a compaction should end early
 
-	copied  *uint64 // readGen of the log that this one is a copy of, once there is something copied
+	copied *uint64 // readGen of the log that this one is a copy of, once there is something copied
 
 	offline atomic.Pointer[StorageError]
 	closed  atomic.Bool

@@ -7,7 +7,7 @@ import (
 )
 
 // ErrDiverged is returned for a copy of a log that cannot become it any more: the log was cut off, or recovered, since the
-// copy was begun, or has lost its beginning faster than it was copied. A new copy has to be made.
+// copy was begun. A new copy has to be made.
 var ErrDiverged = errors.New("the log is not the one any more that its copy was begun with")
 
 // copyChunk bounds what one CopyFrom reads into memory, besides a batch that is larger.
@@ -33,7 +33,13 @@ func (l *Log) CopyFrom(src *Log) (n int, err error) {
 		return 0, ErrDiverged
 	}
 	l.SetConfig(src.Config())
-	b, err := src.ReadBytes(l.EndOffset(), copyChunk, ReadLogEnd)
+	// What is below the start of src is not missed, whether it was copied before or not.
+	at := max(l.EndOffset(), src.StartOffset())
+	b, err := src.ReadBytes(at, copyChunk, ReadLogEnd)
+	for errors.Is(err, ErrOffsetOutOfRange) && src.StartOffset() > at {
+		at = src.StartOffset()
+		b, err = src.ReadBytes(at, copyChunk, ReadLogEnd)
+	}
 	if errors.Is(err, ErrOffsetOutOfRange) {
 		return 0, ErrDiverged
 	}
