@@ -286,6 +286,12 @@ func logDirAnswers(t *testing.T, c *conn) (out []string) {
 			}
 			slices.SortFunc(d.Dirs, func(a, b kmsg.DescribeLogDirsResponseDir) int { return strings.Compare(a.Dir, b.Dir) })
 		}
+		if a, ok := resp.(*kmsg.AlterReplicaLogDirsResponse); ok { // Kafka's order is that of a hash map
+			slices.SortFunc(a.Topics, func(a, b kmsg.AlterReplicaLogDirsResponseTopic) int { return strings.Compare(a.Topic, b.Topic) })
+			for _, t := range a.Topics {
+				slices.SortFunc(t.Partitions, func(a, b kmsg.AlterReplicaLogDirsResponseTopicPartition) int { return int(a.Partition - b.Partition) })
+			}
+		}
 		text, err := json.Marshal(resp)
 		if err != nil {
 			t.Fatal(err)

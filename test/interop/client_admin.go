@@ -22,6 +22,7 @@ func (t *tools) admin() {
 	t.check("cluster: fenced endpoints", "", cluster, []string{"list-endpoints", "--bootstrap-server", t.e.addr, "--include-fenced-brokers"}, `unfenced`)
 	t.refused("cluster: unregister a broker that is none", cluster, []string{"unregister", "--bootstrap-server", t.e.addr, "--id", "77"}, `Broker ID 77 is not currently registered`)
 	t.reassignments()
+	t.directories()
 }
 
 // refused runs a tool that is to fail, with a reason that matches.
@@ -49,7 +50,7 @@ func (t *tools) features() {
 	t.refused("features: metadata downgrade", class, t.at("downgrade", "--release-version", "4.2"), `Unsupported metadata\.version downgrade from 30 to 29`)
 }
 
-// reassignments takes the tool through a move that leads nowhere else: there is one broker with one directory.
+// reassignments takes the tool through a move that leads nowhere else: this broker has one directory.
 func (t *tools) reassignments() {
 	const class = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand"
 	file := filepath.Join(t.e.work, "reassign.json")

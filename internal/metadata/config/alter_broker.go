@@ -120,7 +120,7 @@ func checkValue(name, value string) error {
 	case loads && v.text != "" && v.text != builtIn, !loads && d.refused && v.text != d.Default:
 		return fmt.Errorf("Invalid value %s for configuration %s: Java plugins cannot be loaded", value, name) //nolint:staticcheck // as Kafka's
 	case name == "cordoned.log.dirs" && v.text != "":
-		return fmt.Errorf("Invalid value %s for configuration %s: there is one log directory, and it cannot be cordoned", value, name) //nolint:staticcheck // as Kafka's
+		return fmt.Errorf("Invalid value %s for configuration %s: log directories cannot be cordoned", value, name) //nolint:staticcheck // as Kafka's
 	}
 	return nil
 }
