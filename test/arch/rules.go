@@ -157,7 +157,7 @@ var rooms = []room{
 		why: "both brokers are asked over the protocol; the wire's batches are only what is sent.",
 	},
 	{
-		path: "test/chaos", imports: []string{launch}, modules: []string{modFranz, modKmsg, modKadm, modPorcupine, modXSys},
+		path: "test/chaos", imports: []string{launch}, modules: []string{modFranz, modKmsg, modKadm, modPorcupine, modXSys, modCompress, modLZ4},
 		why: "a killed process is a child process: chaos uses the binary and the protocol only.",
 	},
 	{
