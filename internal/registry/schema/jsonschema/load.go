@@ -484,14 +484,12 @@ func (b *builder) object() *node {
 		}
 		out.patterns = append(out.patterns, patternProperty{matcher(m.Key), b.schema(m.Value)})
 	}
-	for _, m := range b.members("dependencies") {
-		b.dependency(out, m)
+	keywords := []string{"dependencies"}
+	if b.in.draft >= draft2019 { // which split the old keyword in two
+		keywords = []string{"dependentRequired", "dependentSchemas"}
 	}
-	if b.in.draft >= draft2019 {
-		for _, m := range b.members("dependentRequired") {
-			b.dependency(out, m)
-		}
-		for _, m := range b.members("dependentSchemas") {
+	for _, key := range keywords {
+		for _, m := range b.members(key) {
 			b.dependency(out, m)
 		}
 	}
