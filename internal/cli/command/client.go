@@ -71,6 +71,19 @@ func (e *Env) Open(opts ...kgo.Opt) (*Client, error) {
 	return &Client{Client: cl, Admin: admin, env: e, dials: dials}, nil
 }
 
+// ClientOptions are those of a client for the flags, without what commands that a person waits for add to them.
+func (e *Env) ClientOptions() ([]kgo.Opt, error) {
+	secure, err := e.security.options(&dialLog{failed: map[string]error{}})
+	if err != nil {
+		return nil, err
+	}
+	opts := append([]kgo.Opt{kgo.SeedBrokers(e.Bootstrap...), kgo.SoftwareNameAndVersion("leat", softwareVersion(e.Version))}, secure...)
+	if e.Verbose {
+		opts = append(opts, kgo.WithLogger(kgo.BasicLogger(e.Err, kgo.LogLevelDebug, nil)))
+	}
+	return opts, nil
+}
+
 // softwareVersion keeps to the letters that the protocol allows here.
 func softwareVersion(v string) string {
 	v = strings.Map(func(r rune) rune {
