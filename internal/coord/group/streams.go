@@ -184,8 +184,14 @@ func (g *streams) subscribedTo(topic string) bool {
 
 // topicsChanged makes the next heartbeat look at the topics.
 func (g *streams) topicsChanged(topics []string) {
-	if g.topology != nil && slices.ContainsFunc(g.topology.requiredTopics(), func(t string) bool { return slices.Contains(topics, t) }) {
-		g.stale = true
+	if g.topology == nil {
+		return
+	}
+	for _, t := range topics {
+		if _, needed := slices.BinarySearch(g.topology.required, t); needed {
+			g.stale = true
+			return
+		}
 	}
 }
 

@@ -47,6 +47,23 @@ func standbyReplicas(configs []KeyValue) int {
 	return 0
 }
 
+// checkTaskCount refuses tasks that could not be told to so many members, before they
+// are assigned: a small topology can ask for very many.
+func (s *Shard) checkTaskCount(c *configuredTopology, members int, epoch int32) *refusal {
+	if !c.ready() {
+		return nil
+	}
+	n := int64(0)
+	for _, sub := range c.subtopologies {
+		n += int64(sub.tasks)
+	}
+	const taskBytes = 4 // and see checkTargets
+	if 3*taskBytes*n > int64(members)*int64(s.settings.MaxRecordBytes) {
+		return refuse(kerr.UnknownServerError, "Failed to compute a new target assignment for epoch %d: the %d tasks of the topology do not fit the records of %d members.", epoch, n, members)
+	}
+	return nil
+}
+
 // checkTargets refuses what the log would not take.
 func (s *Shard) checkTargets(g *streams, targets map[string]assign.TaskSet, epoch int32) *refusal {
 	for _, id := range sortedKeys(targets) {
@@ -75,9 +92,12 @@ func (s *Shard) onInitialDelay(g *streams) {
 	if s.streams(g.id) != g || len(g.members) == 0 || g.epoch <= g.assignmentEpoch || g.configured == nil || !s.mayAssignTasks(g) {
 		return
 	}
+	if s.checkTaskCount(g.configured, len(g.members), g.epoch) != nil {
+		return // a heartbeat will say so
+	}
 	targets := g.assignTasks(g.configured, g.configs, "", "")
 	if s.checkTargets(g, targets, g.epoch) != nil {
-		return // a heartbeat will say so
+		return
 	}
 	s.fx.Atomic = true
 	s.putTargets(g, targets, g.epoch)
