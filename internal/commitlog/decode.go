@@ -23,7 +23,7 @@ const (
 	usualDecoded = 1 << 20
 	usualRatio   = 8
 	// decodingRoom is what all batches being decoded at a time may yield, besides the one that is unusual.
-	decodingRoom = 128 << 20
+	decodingRoom = 64 << 20
 )
 
 // The room is the process's, as its memory is.
@@ -55,7 +55,7 @@ func (d *decoder) open(b batch.Batch) {
 	}
 	if !d.unusual {
 		if d.room == 0 {
-			room := min(int64(max(usualDecoded, usualRatio*len(b))), clientDecoded)
+			room := min(int64(max(usualDecoded, usualRatio*len(b))), decodingRoom)
 			_ = usualRoom.Acquire(context.Background(), room) // decoding ends always, and soon
 			d.room = room
 		}

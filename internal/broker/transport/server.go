@@ -60,7 +60,7 @@ type Options struct {
 	// QuotaWindow is what rates of connections are measured over (11 samples of 1 s).
 	QuotaWindow quota.Window
 	// MaxUnauthenticated is the number of connections that may be in a TLS handshake or restricted (1,024): one more
-	// and the oldest of them is dropped, so that strangers cannot take the place of clients.
+	// and the oldest of the address with the most is dropped, so that strangers cannot take the place of clients.
 	MaxUnauthenticated int
 	// AuthTimeout bounds the TLS handshake, and again the time for which a connection may be restricted (15 s).
 	AuthTimeout time.Duration
