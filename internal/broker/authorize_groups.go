@@ -32,8 +32,15 @@ var groupRules = map[kmsg.Key]rule{
 		}
 		return resp
 	})},
-	kmsg.Heartbeat:  readGroup(func(q *kmsg.HeartbeatRequest) string { return q.Group }),
-	kmsg.LeaveGroup: readGroup(func(q *kmsg.LeaveGroupRequest) string { return q.Group }),
+	kmsg.Heartbeat: readGroup(func(q *kmsg.HeartbeatRequest) string { return q.Group }),
+	kmsg.LeaveGroup: {"Read Group", checked(func(g *guard, q *kmsg.LeaveGroupRequest, next func() *kmsg.LeaveGroupResponse) *kmsg.LeaveGroupResponse {
+		if g.may(acl.Read, acl.Group, q.Group) {
+			return next()
+		}
+		resp := kmsg.NewPtrLeaveGroupResponse() // the error stands at the group, also where members have places of their own
+		resp.ErrorCode = kerr.GroupAuthorizationFailed.Code
+		return resp
+	})},
 	kmsg.SyncGroup: {"Read Group", checked(func(g *guard, q *kmsg.SyncGroupRequest, next func() *kmsg.SyncGroupResponse) *kmsg.SyncGroupResponse {
 		// As in Kafka, a request without its protocol is wrong before it is forbidden.
 		if g.r.Version >= 5 && (q.ProtocolType == nil || q.Protocol == nil) {
@@ -336,7 +343,8 @@ func guardOffsetFetch(g *guard, q *kmsg.OffsetFetchRequest, next func() *kmsg.Of
 			resp.ErrorCode = kerr.GroupAuthorizationFailed.Code
 			for i := range resp.Topics {
 				for j := range resp.Topics[i].Partitions {
-					resp.Topics[i].Partitions[j].Offset, resp.Topics[i].Partitions[j].LeaderEpoch = -1, -1
+					p := &resp.Topics[i].Partitions[j]
+					p.Offset, p.LeaderEpoch, p.Metadata = -1, -1, new("")
 				}
 			}
 			if g.r.Version >= 2 {

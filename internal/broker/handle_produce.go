@@ -271,8 +271,9 @@ func (s *produceState) refuseErr(answer *produce.PartitionResponse, p *replica.P
 	if errors.As(err, &refused) {
 		s.refuse(answer, p, refused.Code)
 		answer.ErrorMessage = refused.Message
-		switch refused.Code {
-		case kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.CorruptMessage:
+		switch {
+		case refused.Code == kerr.MessageTooLarge, refused.Code == kerr.RecordListTooLarge, refused.Code == kerr.CorruptMessage,
+			refused.Code == kerr.UnsupportedCompressionType, refused.Code == kerr.InvalidRecord && len(refused.RecordErrors) == 0:
 		default:
 			answer.LogStartOffset = p.Log().StartOffset() // Kafka tells it with errors found in the log
 		}
