@@ -162,6 +162,10 @@ var rooms = []room{
 		why: "a killed process is a child process: chaos uses the binary and the protocol only.",
 	},
 	{
+		path: "test/registry", imports: []string{launch, "test/shell"}, modules: []string{modFranz, modKmsg},
+		why: "registries are judged as processes, over HTTP and by the topic they leave behind.",
+	},
+	{
 		path: "test/bench", imports: []string{launch}, modules: []string{modFranz, modKmsg, modKadm, modXSys},
 		why: "both brokers must be measured by the same client from outside.",
 	},
