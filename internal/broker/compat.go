@@ -64,7 +64,7 @@ var compatNotes = map[kmsg.Key]string{
 	kmsg.UnregisterBroker:          "the broker that answers cannot be unregistered: INVALID_REQUEST; Kafka is then without brokers until a restart",
 	kmsg.AddRaftVoter:              "no other node follows the quorum: REQUEST_TIMED_OUT at once, as Kafka answers for a voter that it cannot reach",
 	kmsg.GetTelemetrySubscriptions: "always advertised, where Kafka needs a plugin; patterns of subscriptions are RE2; several metrics come in order, and the subscription's id follows from that",
-	kmsg.PushTelemetry:             "what cannot be decoded is INVALID_RECORD; at most 8 MiB when decompressed, then TELEMETRY_TOO_LARGE",
+	kmsg.PushTelemetry:             "what cannot be decoded is INVALID_RECORD; at most 4 MiB when decompressed, then TELEMETRY_TOO_LARGE",
 	kmsg.StreamsGroupHeartbeat:     "as Kafka 4.3: no static members, expressions, task offsets or new topologies; internal topics are created before the answer, which still says that they are missing and at once why they could not be created; a member that missed its tasks is told again; among equally good assignments the choice follows from the members' ids",
 	kmsg.ShareFetch:                "an offset range that several deliveries have in common is one range of acquired records; above a quota the records are sent and the client is muted, where Kafka keeps back what the member has acquired already",
 	kmsg.ShareAcknowledge:          "the start offset of a group moves with the acknowledgement that moves it, in Kafka with the one after it",

@@ -3,7 +3,7 @@ package commitlog
 import (
 	"context"
 	"errors"
-	"runtime"
+	"runtime/debug"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -77,8 +77,9 @@ func (d *decoder) close() {
 	}
 	if d.unusual {
 		*d = decoder{}
-		// Buffers of that size must not pile up until the collector comes by itself, which lets the heap grow to a multiple.
-		runtime.GC()
+		// Buffers of that size must not pile up until the collector comes by itself, which lets the heap grow to a multiple,
+		// nor stay with the process.
+		debug.FreeOSMemory()
 		unusualRoom.Unlock()
 	}
 	decoders.Put(d)
