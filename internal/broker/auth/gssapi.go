@@ -37,7 +37,7 @@ const clockSkew = 5 * time.Minute
 // GSSAPIOptions say who the broker is to Kerberos.
 type GSSAPIOptions struct {
 	Keytab    []byte
-	Principal string // "kafka/host@REALM"; empty or "*", as Java has it, takes any of the keytab
+	Principal string // "kafka/host@REALM"; empty takes any of the keytab
 	Rules     KerberosRules
 	Clock     clock.Clock
 	Random    io.Reader
@@ -56,7 +56,7 @@ func NewGSSAPI(o GSSAPIOptions) (Mechanism, error) {
 	if err := unmarshalKeytab(g.keys, o.Keytab); err != nil {
 		return nil, err
 	}
-	if o.Principal != "" && o.Principal != "*" {
+	if o.Principal != "" {
 		name, _, _ := strings.Cut(o.Principal, "@")
 		p := types.NewPrincipalName(2, name)
 		g.service = &p
