@@ -40,6 +40,8 @@ type Spec struct {
 	Env    []string          // added to the child's environment
 	// Listeners are the names of more listeners, each on a port of its own: "SASL_SSL".
 	Listeners []string
+	// Host is the name of this machine that clients are told; default its address, 127.0.0.1.
+	Host string
 	// Registry runs a schema registry beside our broker.
 	Registry bool
 }
@@ -103,6 +105,14 @@ func (b *Broker) AddrOf(listener string) string {
 
 // RegistryAddr is the address of the schema registry's API, where Spec.Registry asked for one.
 func (b *Broker) RegistryAddr() string { return "127.0.0.1:" + strconv.Itoa(b.registry) }
+
+// told is an address as clients are told it.
+func (b *Broker) told(addr string) string {
+	if b.spec.Host == "" {
+		return addr
+	}
+	return b.spec.Host + strings.TrimPrefix(addr, "127.0.0.1")
+}
 
 // Kind is Leat or Kafka.
 func (b *Broker) Kind() string { return b.spec.Kind }
@@ -256,6 +266,13 @@ func (b *Broker) command() (string, []string) {
 		registry = b.RegistryAddr()
 	}
 	args := []string{"up", "--data", b.spec.Data, "--listeners", listeners, "--http", "127.0.0.1:0", "--registry", registry}
+	if b.spec.Host != "" {
+		advertised := "PLAINTEXT://" + b.told(b.Addr())
+		for _, name := range b.spec.Listeners {
+			advertised += "," + name + "://" + b.told(b.AddrOf(name))
+		}
+		args = append(args, "--set", "advertised.listeners="+advertised)
+	}
 	for _, name := range sortedKeys(b.spec.Props) {
 		args = append(args, "--set", name+"="+b.spec.Props[name])
 	}
