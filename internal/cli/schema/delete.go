@@ -37,7 +37,11 @@ func newDelete(r *remote) *cobra.Command {
 				if permanent {
 					how = "permanently deleted"
 				}
-				return r.env.Printf("%s version %s of %s\n", how, spans(gone), args[0])
+				noun := "version"
+				if len(gone) > 1 {
+					noun = "versions"
+				}
+				return r.env.Printf("%s %s %s of %s\n", how, noun, spans(gone), args[0])
 			})
 		},
 	}

@@ -71,7 +71,7 @@ func (s *source) definition(r *remote, file string) (definition, error) {
 		d.Metadata = &metadata{values}
 	}
 	text, err := readSchema(r.env, file)
-	d.Schema = string(text)
+	d.Schema = strings.TrimSpace(string(text))
 	return d, err
 }
 

@@ -173,7 +173,7 @@ func (r *remote) refused(resp *http.Response, data []byte) error {
 		if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
 			said.Code, said.Message = resp.StatusCode, http.StatusText(resp.StatusCode)
 		} else {
-			return r.notRegistry(resp, errors.Join(err, said))
+			return r.notRegistry(resp, err)
 		}
 	}
 	return said
