@@ -72,7 +72,8 @@ func NewProtobufDecoder(side Side, schemas Schemas, o ProtobufOptions) (Decoder,
 	return &protoDecoder{side: side, schemas: schemas, options: o, target: asStruct(side.Columns)}, nil
 }
 
-// NewPlainProtobuf opens PROTOBUF_NOSR: messages of the schema that [DeriveProtobuf] gives for the columns, without prefix.
+// NewPlainProtobuf opens PROTOBUF_NOSR: messages of the schema that [DeriveProtobuf] gives for the columns, without prefix. A
+// bare column is a message with one field all the same, as a wrapper is; only its NULL is no bytes.
 func NewPlainProtobuf(side Side, o ProtobufOptions) (Decoder, Encoder, error) {
 	text, err := DeriveProtobuf(side, o.FullName, o.Nullable)
 	if err != nil {

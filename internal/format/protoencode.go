@@ -169,6 +169,9 @@ func (e *protoEncoder) Encode(dst []byte, r row.Row) ([]byte, error) {
 	if err := e.side.checkCount("serialization", len(r)); err != nil {
 		return nil, err
 	}
+	if e.side.Unwrap && r[0].IsNull() {
+		return nil, nil
+	}
 	if dst = append(dst, e.prefix...); dst == nil {
 		dst = []byte{}
 	}

@@ -285,7 +285,7 @@ func TestShapes(t *testing.T) {
 	t.Parallel()
 	for f, want := range map[format.Format][2]string{
 		format.JSON: {`{"F":null}`, "nil"}, format.JSONSchema: {"\x00\x00\x00\x00\x01" + `{"F":null}`, "nil"}, format.Avro: {"\x00\x00\x00\x00\x01\x00", "nil"},
-		format.Protobuf: {"\x00\x00\x00\x00\x01\x00", ""}, format.ProtoPlain: {"", ""}, format.Delimited: {"", ""}, format.Kafka: {"", "nil"},
+		format.Protobuf: {"\x00\x00\x00\x00\x01\x00", ""}, format.ProtoPlain: {"", "nil"}, format.Delimited: {"", ""}, format.Kafka: {"", "nil"},
 	} {
 		wrapped, bare := f.Shapes()
 		for i, has := range []bool{wrapped, bare} {
@@ -313,7 +313,7 @@ func TestShapes(t *testing.T) {
 			if b == nil {
 				got = "nil"
 			}
-			if err != nil || (got != want[i] && f != format.ProtoPlain) {
+			if err != nil || got != want[i] {
 				t.Errorf("%s, unwrapped %v: %q, %v, want %q", f, i == 1, got, err, want[i])
 			}
 			if _, err := enc.Encode(nil, row.Row{{}, {}}); err == nil || !strings.Contains(err.Error(), "Column count mismatch on serialization. topic: t, expected: 1, got: 2") {
