@@ -154,13 +154,11 @@ var groupRules = map[kmsg.Key]rule{
 						topics = append(topics, list[k].Topic)
 					}
 				}
-				topics = append(topics, m.Members[j].SubscribedTopics...)
 			}
 			if g.hides(topics) {
-				name, epoch := m.Group, m.Epoch
+				name := m.Group
 				*m = kmsg.NewConsumerGroupDescribeResponseGroup()
-				m.Group, m.Epoch = name, epoch
-				m.ErrorCode, m.ErrorMessage = kerr.TopicAuthorizationFailed.Code, new(hiddenTopics)
+				m.Group, m.ErrorCode, m.ErrorMessage = name, kerr.TopicAuthorizationFailed.Code, new(hiddenAssignment)
 			} else if m.AuthorizedOperations != math.MinInt32 {
 				m.AuthorizedOperations = g.operations(acl.Group, m.Group)
 			}
@@ -309,7 +307,7 @@ var groupRules = map[kmsg.Key]rule{
 // hiddenTopics is what Kafka says when a group is not shown because of its topics.
 const hiddenTopics = "The described group uses topics that the client is not authorized to describe."
 
-// hiddenAssignment is the same for share groups, of which what members have counts, not what they ask for.
+// hiddenAssignment is the same for consumer and share groups, of which what members have counts, not what they ask for.
 const hiddenAssignment = "The group has described topic(s) that the client is not authorized to describe."
 
 func (g *guard) hides(topics []string) bool {

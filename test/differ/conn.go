@@ -14,7 +14,7 @@ import (
 )
 
 // answerLimit is how long a broker may think about one request. Nothing in the list waits for more than half a second.
-const answerLimit = 2 * time.Second
+const answerLimit = 3 * time.Second
 
 // Outcomes that are not an answer.
 const (
