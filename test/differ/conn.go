@@ -2,6 +2,7 @@ package differ
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -25,9 +26,10 @@ const (
 
 // wire is one connection. It is dialled when it is first needed, and again after the broker closed it.
 type wire struct {
-	addr string
-	conn net.Conn
-	corr int32
+	addr  string
+	limit time.Duration // how long to wait for an answer; 0 is answerLimit
+	conn  net.Conn
+	corr  int32
 }
 
 func (w *wire) close() {
@@ -60,7 +62,7 @@ func (w *wire) ask(key, version int16, flexible bool, body []byte, silent bool) 
 			return nil, "", err
 		}
 	}
-	if err := w.conn.SetDeadline(time.Now().Add(answerLimit)); err != nil {
+	if err := w.conn.SetDeadline(time.Now().Add(cmp.Or(w.limit, answerLimit))); err != nil {
 		return nil, "", err
 	}
 	w.corr++

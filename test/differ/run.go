@@ -29,6 +29,8 @@ type Side struct {
 	// Kafka answers before what was changed can be seen everywhere, so each change is followed by a moment's wait.
 	Kafka    bool
 	Versions Versions // what it advertises: the rest of the list is not sent
+	// Recorded, if set, is what the answers are expected to be: for none nobody waits long.
+	Recorded Record
 	// Progress, if set, is called with what is sent next.
 	Progress func(string)
 
@@ -39,6 +41,7 @@ type Side struct {
 	// partitions by topic as they were last seen, and those that are new since awaitLeaders.
 	partitions, fresh map[string]int
 	script            *Script
+	limit             time.Duration
 	seen              map[recordKey]bool
 	logins            map[string]*wire // by mechanism, user and password
 	out               []Answer
@@ -50,6 +53,9 @@ var changes = map[kmsg.Key]bool{
 	kmsg.CreateACLs: true, kmsg.DeleteACLs: true, kmsg.AlterUserSCRAMCredentials: true, kmsg.AlterClientQuotas: true, kmsg.UpdateFeatures: true,
 	kmsg.CreateDelegationToken: true, kmsg.RenewDelegationToken: true, kmsg.ExpireDelegationToken: true,
 }
+
+// silence is how long a request is given that is known to get no answer.
+const silence = 700 * time.Millisecond
 
 const settle = 25 * time.Millisecond
 
@@ -300,6 +306,10 @@ func (s *Side) template(ctx context.Context, t *Template, partVersion, version i
 		if s.Progress != nil {
 			s.Progress(fmt.Sprintf("%s: %s v%d", s.script.Name, name, version))
 		}
+		s.limit = 0
+		if s.Recorded[recordKey{s.script.Name, name, partVersion}] == overtime {
+			s.limit = silence
+		}
 		text, err := s.exchange(ctx, t, req, version, body, i == 0)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -339,6 +349,7 @@ func (s *Side) exchange(ctx context.Context, t *Template, req kmsg.Request, vers
 	silent := isProduce && produce.Acks == 0
 	tick := time.NewTicker(settle)
 	defer tick.Stop()
+	w.limit = s.limit
 	awaited := original && t.Until[0] != ""
 	for try := 0; ; try++ {
 		answer, outcome, err := w.ask(int16(t.Key), version, req.IsFlexible(), body, silent)

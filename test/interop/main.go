@@ -36,12 +36,16 @@ var jobs = []job{
 	{name: "kafkajs", from: "npm", limit: 4 * time.Minute, run: kafkaJS},
 	{name: "confluent-js", from: "npm", limit: 12 * time.Minute, run: confluentJS},
 	{name: "sarama", from: "Go proxy", limit: 5 * time.Minute, run: sarama},
+	{name: "schemas-python", from: "PyPI", limit: 8 * time.Minute, run: schemasPython},
+	{name: "schemas-go", from: "Go proxy", limit: 8 * time.Minute, run: schemasGo},
 	{name: "java", from: "Maven Central", limit: 6 * time.Minute, run: javaClients},
 	{name: "java-share", from: "Maven Central", limit: 7 * time.Minute, run: shareClients},
 	{name: "security", from: "Debian, Maven Central", limit: 6 * time.Minute, run: security},
 	{name: "kerberos", from: "Debian, Maven Central", limit: 4 * time.Minute, run: kerberos},
 	{name: "java-streams", from: "Maven Central", limit: 8 * time.Minute, run: javaStreams, props: streamsProps},
 	{name: "java-tools", from: "Maven Central", limit: 8 * time.Minute, run: javaTools},
+	{name: "coordinators", from: "Maven Central", limit: 15 * time.Minute, run: coordinatorScripts},
+	{name: "answers", from: "Maven Central", limit: 16 * time.Minute, run: recordedAnswers},
 	{name: "kgo", from: "Go proxy", limit: 12 * time.Minute, run: kgoSuite, props: kgoProps, listeners: []string{"SASL_PLAINTEXT"}},
 }
 
