@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"strings"
 
@@ -24,7 +25,7 @@ func newHash(env *command.Env) *cobra.Command {
 		Args: command.Args(1, 1, "a name"), ValidArgsFunction: command.NoCompletion,
 		RunE: func(_ *cobra.Command, args []string) error {
 			line, err := bufio.NewReader(io.LimitReader(env.In, 64<<10)).ReadString('\n')
-			if err != nil && err != io.EOF {
+			if err != nil && !errors.Is(err, io.EOF) {
 				return fault.Failed("cannot read the password: %w", err)
 			}
 			secret := strings.TrimRight(line, "\r\n")
