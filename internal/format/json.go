@@ -21,6 +21,7 @@ type jsonDecoder struct {
 	stack   []row.Value // elements of arrays that are being read
 	entries []row.Entry // likewise of maps
 	cell    row.Value   // the element that is being read; one serves all depths, being written last by the outermost
+	number  number      // the one that is being read
 	room    int         // values that the row may still hold
 	exact   []bool      // of objects that are being read: fields that were found under their exact name
 }
@@ -168,11 +169,11 @@ func (d *jsonDecoder) value(p *jsonPlan, to *row.Value) error {
 		*to, err = fromText(s.arena, p.typ, text)
 		return err
 	case c == '-' || c-'0' <= 9:
-		n, err := s.num()
+		err := s.read(&d.number)
 		if err != nil {
 			return err
 		}
-		*to, err = fromNumber(s.arena, p.typ, &n)
+		*to, err = fromNumber(s.arena, p.typ, &d.number)
 		return err
 	case c == '{' && p.kind == row.Struct:
 		return d.object(p, to)
@@ -265,9 +266,8 @@ func (d *jsonDecoder) object(p *jsonPlan, to *row.Value) error {
 	}
 	fields := d.scan.arena.Row(len(p.field))
 	base := len(d.exact)
-	for range p.field {
-		d.exact = append(d.exact, false)
-	}
+	d.exact = slices.Grow(d.exact, len(p.field))[:base+len(p.field)]
+	clear(d.exact[base:])
 	var bad map[int]*unsuitable
 	more, err := d.scan.open('}')
 	for place := 0; more && err == nil; place++ {

@@ -16,8 +16,9 @@ import (
 // protoPlan says how one message is read into a struct.
 type protoPlan struct {
 	fields map[protowire.Number]*protoRead
-	gather []*protoRead // those that gather, by their place in lists
-	start  []row.Value  // what the struct holds before any field was read: the defaults of unset scalars
+	low    [32]*protoRead // those with the lowest numbers once more, found faster
+	gather []*protoRead   // those that gather, by their place in lists
+	start  []row.Value    // what the struct holds before any field was read: the defaults of unset scalars
 	err    error
 }
 
@@ -53,8 +54,9 @@ type protoDecoder struct {
 	plans   plans[*protoSchema]
 	fixed   *protoPlan // without a registry: the one plan
 	arena   *row.Arena
-	room    int // values that the row may still hold
-	seen    int // fields planned so far for one schema
+	room    int        // values that the row may still hold
+	seen    int        // fields planned so far for one schema
+	lists   []gathered // of the messages that are being read, one behind the other
 }
 
 // protoSchema is a writer's schema with a plan for each of its messages that was met.
@@ -138,7 +140,10 @@ func (d *protoDecoder) compile(m protoreflect.MessageDescriptor, target *row.Typ
 			p.start[to] = d.unset(f, field.Type)
 		}
 	}
-	for _, r := range p.fields {
+	for number, r := range p.fields {
+		if int(number) < len(p.low) {
+			p.low[number] = r
+		}
 		for _, g := range p.gather {
 			if r.oneof >= 0 && g.oneof == r.oneof && g != r {
 				r.rivals = append(r.rivals, g.list)
@@ -235,7 +240,7 @@ func (d *protoDecoder) Decode(a *row.Arena, data []byte) (row.Row, error) {
 	if data == nil {
 		return nil, nil
 	}
-	d.arena, d.room = a, room(data)
+	d.arena, d.room, d.lists = a, room(data), d.lists[:0]
 	r, err := d.decode(data)
 	if err != nil {
 		return nil, d.side.cannotRead(err)
@@ -329,17 +334,20 @@ func (d *protoDecoder) read(p *protoPlan, data []byte) (row.Value, error) {
 	}
 	values := d.arena.Row(len(p.start))
 	copy(values, p.start)
-	var lists []gathered
-	if len(p.gather) > 0 {
-		lists = make([]gathered, len(p.gather))
-	}
+	base := len(d.lists)
+	lists := d.gatherers(len(p.gather))
 	for len(data) > 0 {
 		number, typ, n := protowire.ConsumeTag(data)
 		if n < 0 {
 			return row.Value{}, protowire.ParseError(n)
 		}
 		data = data[n:]
-		f := p.fields[number]
+		var f *protoRead
+		if int(number) < len(p.low) {
+			f = p.low[number]
+		} else {
+			f = p.fields[number]
+		}
 		if n = protowire.ConsumeFieldValue(number, typ, data); n < 0 {
 			return row.Value{}, protowire.ParseError(n)
 		}
@@ -364,7 +372,32 @@ func (d *protoDecoder) read(p *protoPlan, data []byte) (row.Value, error) {
 			return row.Value{}, err
 		}
 	}
+	d.lists = d.lists[:base]
 	return row.OfStruct(values), nil
+}
+
+// maxKeptGathered is how many elements a field's place to gather keeps memory for.
+const maxKeptGathered = 1 << 12
+
+// gatherers gives n places to gather in, with the memory that earlier messages left there. The result stays valid when those of
+// messages inside make d.lists move.
+func (d *protoDecoder) gatherers(n int) []gathered {
+	base := len(d.lists)
+	if base+n > cap(d.lists) {
+		grown := make([]gathered, base, 2*(base+n))
+		copy(grown, d.lists)
+		d.lists = grown
+	}
+	d.lists = d.lists[:base+n]
+	lists := d.lists[base:]
+	for i := range lists {
+		g := &lists[i]
+		if cap(g.values) > maxKeptGathered || cap(g.entries) > maxKeptGathered {
+			*g = gathered{}
+		}
+		*g = gathered{values: g.values[:0], entries: g.entries[:0]}
+	}
+	return lists
 }
 
 // put sets a field, or a oneof's member in place of what the oneof held.
@@ -445,9 +478,9 @@ func (d *protoDecoder) value(f *protoRead, typ protowire.Type, raw []byte, value
 func (d *protoDecoder) gathered(f *protoRead, g *gathered) (row.Value, error) {
 	switch {
 	case f.entries:
-		return row.OfMap(distinct(g.entries)), nil
+		return d.arena.Map(distinct(g.entries)), nil
 	case f.repeated:
-		return row.OfArray(g.values), nil
+		return d.arena.Array(g.values), nil
 	}
 	return d.single(f, g.payload)
 }

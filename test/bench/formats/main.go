@@ -11,6 +11,9 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/pprof"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -32,6 +35,8 @@ type subject struct {
 func main() {
 	rounds := flag.Int("rounds", 3, "rounds; the best of each contender counts")
 	per := flag.Duration("time", 200*time.Millisecond, "processor time for each contender and round")
+	only := flag.String("only", "", "subjects and contenders whose names hold this, as \"JSON decode: leat\"")
+	profile := flag.String("cpuprofile", "", "file for a profile")
 	flag.Parse()
 	runtime.GOMAXPROCS(1)
 	subjects, err := subjects()
@@ -40,7 +45,19 @@ func main() {
 		os.Exit(1)
 	}
 	fmt.Printf("%s %s/%s, one core, processor time, best of %d rounds of %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, *rounds, *per)
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err == nil {
+			err = pprof.StartCPUProfile(f)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		defer pprof.StopCPUProfile()
+	}
 	for _, s := range subjects {
+		s.contenders = slices.DeleteFunc(s.contenders, func(c contender) bool { return !strings.Contains(s.name+": "+c.name, *only) })
 		if err := s.run(*rounds, *per); err != nil {
 			fmt.Fprintln(os.Stderr, s.name+":", err)
 			os.Exit(1)
@@ -59,6 +76,9 @@ func (s subject) run(rounds int, per time.Duration) error {
 			}
 			best[i], allocs[i] = max(best[i], rate), a
 		}
+	}
+	if len(best) == 0 {
+		return nil
 	}
 	size := float64(s.bytes) / float64(s.records)
 	fmt.Printf("\n%s (%.0f bytes a record)\n", s.name, size)
