@@ -311,7 +311,7 @@ func sameConsumer(t *rapid.T, live, stored *consumer) {
 		Current                map[string]CurrentAssignmentValue
 	}
 	of := func(g *consumer) facts {
-		f := facts{g.state, g.epoch, g.assignmentEpoch, g.hash, g.assignedAt, g.target, g.byStatic,
+		f := facts{g.state, g.epoch, g.assignmentEpoch, g.hash, g.assignedAt, g.shall, g.byStatic,
 			map[assign.TopicID]map[int32]string{}, g.resolved, map[string]ConsumerMemberValue{}, map[string]CurrentAssignmentValue{}}
 		for id, ps := range g.owners {
 			f.Owners[id] = map[int32]string{}

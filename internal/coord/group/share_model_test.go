@@ -374,7 +374,7 @@ func (m *shareModel) sameShare(live, stored *shareGroup) {
 		m.t.Fatalf("%s is not in the log", live.id)
 	}
 	of := func(g *shareGroup) facts {
-		f := facts{g.epoch, g.assignmentEpoch, g.hash, g.assignedAt, g.target, g.state, map[string]ShareMemberValue{}, map[string]ShareCurrentValue{}}
+		f := facts{g.epoch, g.assignmentEpoch, g.hash, g.assignedAt, g.shall, g.state, map[string]ShareMemberValue{}, map[string]ShareCurrentValue{}}
 		for id, member := range g.members {
 			f.Values[id], f.Current[id] = member.ShareMemberValue, member.current
 		}

@@ -149,7 +149,7 @@ func (p *streamsPlan) memberChanged() bool {
 // planTarget brings the target up to date.
 func (s *Shard) planTarget(p *streamsPlan) *refusal {
 	g := p.group
-	p.targetEpoch, p.target = g.assignmentEpoch, g.target[p.member.id]
+	p.targetEpoch, p.target = g.assignmentEpoch, g.shall[p.member.id]
 	if p.delayed {
 		p.target = assign.TaskSet{}
 		p.say(statusAssignmentDelayed, "Assignment delayed due to the configured initial rebalance delay.")
@@ -158,7 +158,7 @@ func (s *Shard) planTarget(p *streamsPlan) *refusal {
 	if g.assignmentEpoch >= p.epoch {
 		return nil
 	}
-	if !s.mayAssignTasks(g) {
+	if !g.due(s.now, s.streamsConfig(g.id).AssignmentInterval) {
 		p.say(statusAssignmentDelayed, "Assignment delayed due to the configured assignment interval.")
 		return nil
 	}

@@ -285,7 +285,7 @@ func sameStreams(t *rapid.T, live, stored *streams) {
 	}
 	of := func(g *streams) facts {
 		f := facts{g.state, g.epoch, g.assignmentEpoch, g.validated, g.hash, g.assignedAt, g.configs, g.topology.TopologyValue,
-			g.target, g.active, g.others, map[string]StreamsMemberValue{}, map[string]StreamsCurrentValue{}}
+			g.shall, g.active, g.others, map[string]StreamsMemberValue{}, map[string]StreamsCurrentValue{}}
 		for id, member := range g.members {
 			f.Values[id], f.Current[id] = member.StreamsMemberValue, member.current
 		}
