@@ -25,7 +25,7 @@ func WriteCompat(w io.Writer, differences string) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(w, compatTail+compatDifferences+listDifferences(differences))
+	_, err = io.WriteString(w, compatTail+compatDifferences+listDifferences(differences)+compatRegistry)
 	return err
 }
 

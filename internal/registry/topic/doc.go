@@ -18,5 +18,6 @@
 // A write whose outcome is not known is answered with context.DeadlineExceeded, and the producer begins anew: it is either in
 // the log before the next NOOP, and then known to the next decision, or never.
 //
-// Goroutines of a Backend: the reader of the topic, and the member of the group. Both end with Close.
+// Goroutines of a Backend: the reader of the topic, the member of the group, and the one that makes a new leader the only writer.
+// They end with Close.
 package topic

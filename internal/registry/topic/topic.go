@@ -118,7 +118,61 @@ func Open(ctx context.Context, o Options) (*Backend, error) {
 		return nil, fmt.Errorf("schema registry: read topic %s: %w", o.Topic, err)
 	}
 	b.running.Go(func() { b.elected.run(running) })
+	b.running.Go(func() { b.lead(running) })
+	b.settle(ctx)
 	return b, nil
+}
+
+// settleTimeout is how long Open waits for the group to choose a leader, so that who is told that a registry is ready can write.
+// Without one it is ready for reads.
+const settleTimeout = 15 * time.Second
+
+func (b *Backend) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	for {
+		t, changed := b.elected.current()
+		if t.url != "" {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// lead makes this process the only writer as soon as it is the leader, so that the first write need not wait for that.
+func (b *Backend) lead(ctx context.Context) {
+	for ctx.Err() == nil {
+		t, changed := b.elected.current()
+		if t.leads && b.prime(ctx, t) != nil && b.elected.holds(t) && b.reader.log.pause(ctx) == nil {
+			continue
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// prime is a write that writes nothing.
+func (b *Backend) prime(ctx context.Context, t term) error {
+	select {
+	case <-b.turn:
+		defer func() { b.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if !b.elected.holds(t) {
+		return nil
+	}
+	err := b.begin(ctx, t)
+	if err != nil && ctx.Err() == nil {
+		b.o.Logger.Warn("schema registry is the leader and cannot write yet", "topic", b.o.Topic, "error", err)
+	}
+	return err
 }
 
 // prepare asks who the cluster is and sees to the topic.

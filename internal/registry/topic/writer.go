@@ -37,8 +37,8 @@ func (w *writer) forget() { w.term = term{} }
 
 // Times of begin.
 const (
-	transactionTimeout = time.Minute     // Kafka wants one; no transaction is ever open
-	fenceTimeout       = 5 * time.Second // how long a coordinator of transactions may take
+	transactionTimeout = time.Minute      // Kafka wants one; no transaction is ever open
+	fenceTimeout       = 20 * time.Second // how long the cluster may take to have a coordinator of transactions
 )
 
 // begin takes a new epoch of the group's producer id. Clusters without a coordinator of transactions, or where this client
@@ -85,7 +85,7 @@ func (w *writer) init(ctx context.Context, transactionalID *string) error {
 func (w *writer) append(ctx context.Context, records []store.Record) (int64, error) {
 	batch := w.p.batch(records, w.clock.Now().UnixMilli())
 	for {
-		timeout := fenceTimeout
+		timeout := DefaultTimeout
 		if deadline, ok := ctx.Deadline(); ok {
 			timeout = max(deadline.Sub(w.clock.Now()), time.Millisecond)
 		}
