@@ -200,13 +200,16 @@ func (w *world) configure(c command) {
 	w.step(Configure{Settings: *s})
 }
 
-// advance moves the clock and wakes the shard whenever it asked for it.
-func (w *world) advance(to time.Time) {
+func (w *world) advance(to time.Time) { w.pass(to.Sub(w.now), w.step) }
+
+// pass moves the clock and wakes the shard whenever it asked for it.
+func (w *world) pass(d time.Duration, step func(Event)) {
+	to := w.now.Add(d)
 	for !w.wakeup.IsZero() && !w.wakeup.After(to) {
 		if w.wakeup.After(w.now) {
 			w.now = w.wakeup
 		}
-		w.step(Tick{})
+		step(Tick{})
 	}
 	w.now = to
 }
