@@ -102,7 +102,7 @@ var rooms = []room{
 		why: "a format turns rows into bytes and back. It asks the schema registry as a client and knows no topic, no consumer, no query.",
 	},
 	{
-		path: registry, imports: []string{base}, modules: []string{modFranz, modKmsg, modKadm, modPrometheus, modProto, modXCrypto},
+		path: registry, imports: []string{base, rowRoom}, modules: []string{modFranz, modKmsg, modKadm, modPrometheus, modProto, modXCrypto},
 		why: "the schema registry reaches its store by the Kafka protocol, so that it runs on any cluster: it knows nothing of our broker. What is below registry/schema does no I/O at all.",
 	},
 	{
