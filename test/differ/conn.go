@@ -84,7 +84,7 @@ func (w *wire) ask(key, version int16, flexible bool, body []byte, silent bool) 
 		return nil, overtime, nil
 	case err != nil:
 		w.close()
-		return nil, closed, nil
+		return nil, closed, nil //nolint:nilerr // that is the outcome
 	case silent && corr == w.corr:
 		return nil, unasked, nil
 	case corr != want:

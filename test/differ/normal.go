@@ -142,7 +142,7 @@ func identity(v any) string {
 	}
 	var b strings.Builder
 	for _, name := range []string{"Topic", "TopicID", "Name", "Group", "GroupID", "ResourceName", "TransactionalID", "Host", "ApiKey", "Partition"} {
-		b.WriteString(fmt.Sprint(m[name]))
+		fmt.Fprint(&b, m[name])
 		b.WriteByte(0)
 	}
 	return b.String()
