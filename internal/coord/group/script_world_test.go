@@ -316,12 +316,6 @@ func describeRecord(r Record, start time.Time, names topicNames) string {
 			name += fmt.Sprintf(" expires=%s", time.UnixMilli(v.ExpireTimestamp).Sub(start))
 		}
 		return name
-	case ConsumerKey:
-		return describeConsumerRecord(k, r.Value, names)
-	case ShareKey:
-		return describeShareRecord(k, r.Value, names)
-	case StreamsKey:
-		return describeStreamsRecord(k, r.Value)
 	case GroupKey:
 		if r.Value == nil {
 			return "group " + k.Group + " tombstone"
@@ -338,6 +332,9 @@ func describeRecord(r Record, start time.Time, names topicNames) string {
 			}
 			s += fmt.Sprintf(" %s=%s", memberName(m.ID, m.InstanceID), assigned)
 		}
+		return s
+	}
+	if s, ok := describeGroupRecord(key, r.Value, names); ok {
 		return s
 	}
 	return fmt.Sprint(key)
@@ -366,6 +363,11 @@ func code(c int16) string {
 		return e.Message
 	}
 	return fmt.Sprint(c)
+}
+
+// refusalOf shows an error with its message.
+func refusalOf(errorCode int16, message *string) string {
+	return fmt.Sprintf("%s %q", code(errorCode), deref(message))
 }
 
 // describeReply shows what a client would act on.
