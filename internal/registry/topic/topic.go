@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -246,7 +247,12 @@ func (b *Backend) Write(ctx context.Context, decide func(*store.State) ([]store.
 		return b.failed(err)
 	}
 	var records []store.Record
-	b.reader.change(func(s *store.State) { records, err = decide(s) })
+	b.reader.change(func(s *store.State) {
+		records, err = decide(s)
+		if slices.ContainsFunc(records, func(r store.Record) bool { return r.Value == nil }) {
+			records = append(records, s.Noop())
+		}
+	})
 	if err != nil || len(records) == 0 {
 		return err
 	}
