@@ -90,9 +90,6 @@ func coordinatorScripts(ctx context.Context, e *env) error {
 	e.step(ctx, "answers of groups, compared", func() error {
 		return try("./internal/coord/group", "^TestDiffer$", "LEAT_GROUPS_BROKER="+addrs[launch.Leat], "LEAT_GROUPS_REFERENCE="+addrs[launch.Kafka])
 	})
-	e.step(ctx, "produce, fetch, offsets and records deleted, compared", func() error {
-		return try("./internal/broker", "^TestAgainstKafka$", "LEAT_REFERENCE_BROKER="+addrs[launch.Kafka])
-	})
 	return nil
 }
 
