@@ -17,7 +17,7 @@ FUZZTIME ?= 20s
 SEEDS   ?= 3000
 GO_FILES = git ls-files --cached --others --exclude-standard '*.go'
 
-.PHONY: help demo test check build vet unit arch race lint format generate generate-diff fuzz sim chaos interop bench bench-quick clean
+.PHONY: help demo test check build vet unit arch race lint format generate generate-diff fuzz sim chaos interop bench bench-quick bench-formats clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -90,6 +90,10 @@ bench: build
 
 bench-quick: build
 	$(GO) run ./test/bench -quick
+
+# The row formats beside other libraries, in a module of its own so that these stay out of go.mod. Half a minute.
+bench-formats:
+	cd test/bench/formats && $(GO) run -mod=mod .
 
 clean:
 	rm -rf bin

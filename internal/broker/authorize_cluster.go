@@ -48,7 +48,18 @@ var clusterRules = map[kmsg.Key]rule{
 		addRefused(&resp.Results, q.Filters, kerr.ClusterAuthorizationFailed)
 		return resp
 	})},
-	kmsg.DescribeUserSCRAMCredentials: onCluster(acl.Describe),
+	kmsg.DescribeUserSCRAMCredentials: {"Describe Cluster", checked(func(g *guard, q *kmsg.DescribeUserSCRAMCredentialsRequest, next func() *kmsg.DescribeUserSCRAMCredentialsResponse) *kmsg.DescribeUserSCRAMCredentialsResponse {
+		if g.cluster(acl.Describe) {
+			return next()
+		}
+		resp := refused(q, kerr.ClusterAuthorizationFailed).(*kmsg.DescribeUserSCRAMCredentialsResponse)
+		for range q.Users { // each has the error once more, without its name
+			r := kmsg.NewDescribeUserSCRAMCredentialsResponseResult()
+			r.ErrorCode = kerr.ClusterAuthorizationFailed.Code
+			resp.Results = append(resp.Results, r)
+		}
+		return resp
+	})},
 	kmsg.AlterUserSCRAMCredentials: {"Alter Cluster", checked(func(g *guard, q *kmsg.AlterUserSCRAMCredentialsRequest, next func() *kmsg.AlterUserSCRAMCredentialsResponse) *kmsg.AlterUserSCRAMCredentialsResponse {
 		if g.cluster(acl.Alter) {
 			return next()

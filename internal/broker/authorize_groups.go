@@ -32,8 +32,15 @@ var groupRules = map[kmsg.Key]rule{
 		}
 		return resp
 	})},
-	kmsg.Heartbeat:  readGroup(func(q *kmsg.HeartbeatRequest) string { return q.Group }),
-	kmsg.LeaveGroup: readGroup(func(q *kmsg.LeaveGroupRequest) string { return q.Group }),
+	kmsg.Heartbeat: readGroup(func(q *kmsg.HeartbeatRequest) string { return q.Group }),
+	kmsg.LeaveGroup: {"Read Group", checked(func(g *guard, q *kmsg.LeaveGroupRequest, next func() *kmsg.LeaveGroupResponse) *kmsg.LeaveGroupResponse {
+		if g.may(acl.Read, acl.Group, q.Group) {
+			return next()
+		}
+		resp := kmsg.NewPtrLeaveGroupResponse() // the error stands at the group, also where members have places of their own
+		resp.ErrorCode = kerr.GroupAuthorizationFailed.Code
+		return resp
+	})},
 	kmsg.SyncGroup: {"Read Group", checked(func(g *guard, q *kmsg.SyncGroupRequest, next func() *kmsg.SyncGroupResponse) *kmsg.SyncGroupResponse {
 		// As in Kafka, a request without its protocol is wrong before it is forbidden.
 		if g.r.Version >= 5 && (q.ProtocolType == nil || q.Protocol == nil) {
@@ -147,13 +154,11 @@ var groupRules = map[kmsg.Key]rule{
 						topics = append(topics, list[k].Topic)
 					}
 				}
-				topics = append(topics, m.Members[j].SubscribedTopics...)
 			}
 			if g.hides(topics) {
-				name, epoch := m.Group, m.Epoch
+				name := m.Group
 				*m = kmsg.NewConsumerGroupDescribeResponseGroup()
-				m.Group, m.Epoch = name, epoch
-				m.ErrorCode, m.ErrorMessage = kerr.TopicAuthorizationFailed.Code, new(hiddenTopics)
+				m.Group, m.ErrorCode, m.ErrorMessage = name, kerr.TopicAuthorizationFailed.Code, new(hiddenAssignment)
 			} else if m.AuthorizedOperations != math.MinInt32 {
 				m.AuthorizedOperations = g.operations(acl.Group, m.Group)
 			}
@@ -302,7 +307,7 @@ var groupRules = map[kmsg.Key]rule{
 // hiddenTopics is what Kafka says when a group is not shown because of its topics.
 const hiddenTopics = "The described group uses topics that the client is not authorized to describe."
 
-// hiddenAssignment is the same for share groups, of which what members have counts, not what they ask for.
+// hiddenAssignment is the same for consumer and share groups, of which what members have counts, not what they ask for.
 const hiddenAssignment = "The group has described topic(s) that the client is not authorized to describe."
 
 func (g *guard) hides(topics []string) bool {
@@ -336,7 +341,8 @@ func guardOffsetFetch(g *guard, q *kmsg.OffsetFetchRequest, next func() *kmsg.Of
 			resp.ErrorCode = kerr.GroupAuthorizationFailed.Code
 			for i := range resp.Topics {
 				for j := range resp.Topics[i].Partitions {
-					resp.Topics[i].Partitions[j].Offset, resp.Topics[i].Partitions[j].LeaderEpoch = -1, -1
+					p := &resp.Topics[i].Partitions[j]
+					p.Offset, p.LeaderEpoch, p.Metadata = -1, -1, new("")
 				}
 			}
 			if g.r.Version >= 2 {

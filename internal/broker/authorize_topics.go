@@ -101,6 +101,9 @@ var topicRules = map[kmsg.Key]rule{
 // guardMetadata hides topics from those who may not describe them: asked for by name they are answered alike whether
 // they exist or not, and by id without their name.
 func guardMetadata(g *guard, q *kmsg.MetadataRequest, next func() *kmsg.MetadataResponse) *kmsg.MetadataResponse {
+	if asksByIDTooEarly(g.r.Version, q) {
+		return next() // refused as a whole, whoever asks
+	}
 	all := q.Topics == nil || g.r.Version == 0 && len(q.Topics) == 0
 	img := g.b.meta.Image()
 	var hidden, closed []kmsg.MetadataRequestTopic
@@ -132,7 +135,14 @@ func guardMetadata(g *guard, q *kmsg.MetadataRequest, next func() *kmsg.Metadata
 			resp.AuthorizedOperations = g.operations(acl.Cluster, acl.ClusterName)
 		}
 	}
+	named, numbered := map[string]bool{}, map[[16]byte]bool{}
 	for _, t := range append(hidden, closed...) {
+		if t.Topic == nil && numbered[t.TopicID] || t.Topic != nil && named[*t.Topic] {
+			continue // topics that are asked for twice are answered once
+		}
+		if numbered[t.TopicID] = t.Topic == nil; t.Topic != nil {
+			named[*t.Topic] = true
+		}
 		m := kmsg.NewMetadataResponseTopic()
 		m.Topic, m.TopicID, m.ErrorCode = t.Topic, t.TopicID, kerr.TopicAuthorizationFailed.Code
 		if t.Topic != nil {
@@ -158,9 +168,21 @@ func guardCreateTopics(g *guard, q *kmsg.CreateTopicsRequest, next func() *kmsg.
 			t.NumPartitions, t.ReplicationFactor = -1, -1
 		}
 	}
+	times := map[string]int{}
+	for i := range denied {
+		times[denied[i].Topic]++
+	}
 	for i := range denied {
 		m := kmsg.NewCreateTopicsResponseTopic()
+		m.Configs = []kmsg.CreateTopicsResponseTopicConfig{}
 		m.Topic, m.ErrorCode, m.ErrorMessage = denied[i].Topic, kerr.TopicAuthorizationFailed.Code, new("Authorization failed.")
+		switch n := times[denied[i].Topic]; {
+		case n < 0:
+			continue
+		case n > 1: // a name that comes twice is wrong before it is forbidden
+			m.ErrorCode, m.ErrorMessage = kerr.InvalidRequest.Code, new("Duplicate topic name.")
+		}
+		times[denied[i].Topic] = -1
 		resp.Topics = append(resp.Topics, m)
 	}
 	return resp

@@ -3,6 +3,8 @@ package broker
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -10,8 +12,8 @@ import (
 //go:generate go test -run TestCompatIsCurrent -update .
 
 // WriteCompat writes docs/compat.md: the APIs and versions of the handler table, which are what ApiVersions tells
-// clients, and nothing else.
-func WriteCompat(w io.Writer) error {
+// clients, and the differences that the table of the differential test lists (test/differ/testdata/differences.txt).
+func WriteCompat(w io.Writer, differences string) error {
 	_, err := io.WriteString(w, compatHead)
 	for i := range apis {
 		a := &apis[i]
@@ -23,9 +25,51 @@ func WriteCompat(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(w, compatTail)
+	_, err = io.WriteString(w, compatTail+compatDifferences+listDifferences(differences)+compatRegistry)
 	return err
 }
+
+// listDifferences makes a list of the table's reasons, each with its APIs. The table is text: "why" and a reason, and
+// below it lines that begin with an API.
+func listDifferences(table string) string {
+	var b strings.Builder
+	var apis []string
+	flush := func() {
+		if len(apis) > 0 {
+			fmt.Fprintf(&b, " (%s)\n", strings.Join(apis, ", "))
+		}
+		apis = nil
+	}
+	for line := range strings.Lines(table) {
+		line = strings.TrimSpace(line)
+		why, isReason := strings.CutPrefix(line, "why ")
+		api, _, isLine := strings.Cut(line, " | ")
+		switch {
+		case strings.HasPrefix(line, "#"):
+		case isReason:
+			flush()
+			fmt.Fprintf(&b, "- %s", why)
+		case isLine:
+			if api == "*" {
+				api = "all"
+			}
+			if !slices.Contains(apis, api) {
+				apis = append(apis, api)
+			}
+		}
+	}
+	flush()
+	return b.String()
+}
+
+const compatDifferences = `
+## Differences from Apache Kafka 4.3
+
+One list of requests, every API in every version with good, edge and bad values, is sent to Leat and to Apache Kafka
+4.3.1, and the answers are compared field by field (` + "`test/differ`" + `). What differs by nature, such as ids, times and
+addresses, is left out. These differences remain:
+
+`
 
 const compatHead = `# What of the Kafka protocol is served
 
@@ -63,8 +107,8 @@ var compatNotes = map[kmsg.Key]string{
 	kmsg.UnregisterBroker:          "the broker that answers cannot be unregistered: INVALID_REQUEST; Kafka is then without brokers until a restart",
 	kmsg.AddRaftVoter:              "no other node follows the quorum: REQUEST_TIMED_OUT at once, as Kafka answers for a voter that it cannot reach",
 	kmsg.GetTelemetrySubscriptions: "always advertised, where Kafka needs a plugin; patterns of subscriptions are RE2; several metrics come in order, and the subscription's id follows from that",
-	kmsg.PushTelemetry:             "what cannot be decoded is INVALID_RECORD; at most 8 MiB when decompressed, then TELEMETRY_TOO_LARGE",
-	kmsg.StreamsGroupHeartbeat:     "as Kafka 4.3: no static members, expressions, task offsets or new topologies; internal topics are created before the answer, which still says that they are missing and at once why they could not be created; a member that missed its tasks is told again; among equally good assignments the choice follows from the members' ids",
+	kmsg.PushTelemetry:             "what cannot be decoded is INVALID_RECORD; at most 4 MiB when decompressed, then TELEMETRY_TOO_LARGE",
+	kmsg.StreamsGroupHeartbeat:     "as Kafka 4.3: no static members, expressions, task offsets or new topologies; internal topics are created before the answer, which still says that they are missing and at once why they could not be created; a member that missed its tasks is told again; source topics that are missing are a status also where the member has an endpoint; among equally good assignments the choice follows from the members' ids",
 	kmsg.ShareFetch:                "an offset range that several deliveries have in common is one range of acquired records; above a quota the records are sent and the client is muted, where Kafka keeps back what the member has acquired already",
 	kmsg.ShareAcknowledge:          "the start offset of a group moves with the acknowledgement that moves it, in Kafka with the one after it",
 	kmsg.WriteShareGroupState:      "state batches that cannot be are INVALID_REQUEST; so is a state that does not fit into a record",

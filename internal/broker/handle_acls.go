@@ -11,8 +11,11 @@ import (
 	"leat.dev/internal/metadata"
 )
 
-// noAuthorizer is the message of SECURITY_DISABLED, as Kafka has it.
-const noAuthorizer = "No Authorizer is configured."
+// noAuthorizer and noAuthorizerToDescribe are the messages of SECURITY_DISABLED, as Kafka has them.
+const (
+	noAuthorizer           = "No Authorizer is configured."
+	noAuthorizerToDescribe = "No Authorizer is configured on the broker"
+)
 
 // handleDescribeACLs lists the access control entries that a filter selects, by resource.
 func (b *Broker) handleDescribeACLs(_ context.Context, _ *Request, req *kmsg.DescribeACLsRequest) kmsg.Response {
@@ -23,7 +26,7 @@ func (b *Broker) handleDescribeACLs(_ context.Context, _ *Request, req *kmsg.Des
 		return resp
 	}
 	if b.security.standard == nil {
-		return fail(kerr.SecurityDisabled, noAuthorizer)
+		return fail(kerr.SecurityDisabled, noAuthorizerToDescribe)
 	}
 	f := metadata.ACLFilter{
 		ResourceType: int8(req.ResourceType), ResourceName: req.ResourceName, PatternType: int8(req.ResourcePatternType),

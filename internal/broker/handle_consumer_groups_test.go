@@ -199,3 +199,27 @@ func TestConsumerGroupsSwitchedOff(t *testing.T) {
 		t.Errorf("%+v", g)
 	}
 }
+
+// A group is hidden by topics that its members have, as in Kafka, and not by those they only ask for.
+func TestConsumerGroupRights(t *testing.T) {
+	h, w := guardedBroker(t)
+	h.createTopic("t", 1)
+	c := h.dial()
+	makeCoordinator(c)
+	waitFor(t, func() bool {
+		r := beat(c, 1, joining("g", "m", "t", "absent"))
+		return r.ErrorCode == 0 && r.Assignment != nil && len(r.Assignment.Topics) == 1
+	})
+	w.set(func(q string) bool { return q == "Describe Topic absent" })
+	if g := describeConsumerGroup(c, 1, "g"); g.ErrorCode != 0 || len(g.Members) != 1 {
+		t.Errorf("%+v", g)
+	}
+	w.set(func(q string) bool { return q == "Describe Topic t" })
+	if g := describeConsumerGroup(c, 1, "g"); g.ErrorCode != kerr.TopicAuthorizationFailed.Code || len(g.Members) != 0 || g.Epoch != 0 || text(g.ErrorMessage) != hiddenAssignment {
+		t.Errorf("%+v", g)
+	}
+	w.set(func(q string) bool { return q == "Describe Group g" })
+	if g := describeConsumerGroup(c, 1, "g"); g.ErrorCode != kerr.GroupAuthorizationFailed.Code {
+		t.Errorf("%+v", g)
+	}
+}

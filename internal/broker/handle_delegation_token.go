@@ -105,7 +105,7 @@ func (b *Broker) changeToken(ctx context.Context, r *Request, secret []byte, ms 
 	id := b.tokenByHMAC(secret)
 	expiry, err := b.meta.ChangeDelegationToken(ctx, id, r.Principal, ms)
 	if err != nil {
-		return -1, metadata.ErrorCode(err)
+		return 0, metadata.ErrorCode(err)
 	}
 	b.security.audit.changed(r, what, "token", id)
 	return expiry, 0

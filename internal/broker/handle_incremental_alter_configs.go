@@ -94,14 +94,14 @@ func (b *Broker) checkBrokerEdits(name string, edits []config.Edit, replace bool
 	}
 	next, err := config.Apply(current, edits, config.Broker)
 	if err != nil {
-		return nil, ""
+		return nil, "" //nolint:nilerr // the controller says so
 	}
 	change := config.BrokerChange{Next: next, Static: b.cfg, Before: before, Cluster: name == ""}
 	for _, e := range edits {
 		change.Keys = append(change.Keys, e.Name)
 	}
 	if change.Check() != nil {
-		return nil, ""
+		return nil, "" //nolint:nilerr // the controller says so
 	}
 	after := before
 	if name == "" {

@@ -21,7 +21,7 @@ const (
 
 func (b *Broker) handleMetadata(ctx context.Context, r *Request, req *kmsg.MetadataRequest) kmsg.Response {
 	resp := kmsg.NewPtrMetadataResponse()
-	if r.Version < idsInMetadata && slices.ContainsFunc(req.Topics, func(t kmsg.MetadataRequestTopic) bool { return t.Topic == nil || t.TopicID != [16]byte{} }) {
+	if asksByIDTooEarly(r.Version, req) {
 		return askedByIDTooEarly(req)
 	}
 	// Version 0 has no null: there an empty list means all topics.
@@ -82,6 +82,10 @@ func (b *Broker) handleMetadata(ctx context.Context, r *Request, req *kmsg.Metad
 
 // idsInMetadata is the first version that may ask by id, although two before it have the field.
 const idsInMetadata = 12
+
+func asksByIDTooEarly(version int16, req *kmsg.MetadataRequest) bool {
+	return version < idsInMetadata && slices.ContainsFunc(req.Topics, func(t kmsg.MetadataRequestTopic) bool { return t.Topic == nil || t.TopicID != [16]byte{} })
+}
 
 // askedByIDTooEarly refuses a request as a whole: every topic has the error, and there is nothing about the cluster.
 func askedByIDTooEarly(req *kmsg.MetadataRequest) kmsg.Response {

@@ -15,6 +15,7 @@ import (
 	"leat.dev/internal/broker/replica"
 	"leat.dev/internal/broker/transport"
 	"leat.dev/internal/commitlog"
+	"leat.dev/internal/wire/batch"
 	"leat.dev/internal/wire/field"
 	"leat.dev/internal/wire/produce"
 )
@@ -231,6 +232,9 @@ func (s *produceState) appendOne(c *transport.Call, topic *replica.Topic, in pro
 	})
 	if err != nil {
 		s.refuseErr(answer, p, err)
+		if len(in.Records) < batch.HeaderSize {
+			answer.LogStartOffset = -1 // there is no batch that could have been looked for in the log
+		}
 		return
 	}
 	answer.BaseOffset = info.FirstOffset
@@ -271,8 +275,9 @@ func (s *produceState) refuseErr(answer *produce.PartitionResponse, p *replica.P
 	if errors.As(err, &refused) {
 		s.refuse(answer, p, refused.Code)
 		answer.ErrorMessage = refused.Message
-		switch refused.Code {
-		case kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.CorruptMessage:
+		switch {
+		case refused.Code == kerr.MessageTooLarge, refused.Code == kerr.RecordListTooLarge, refused.Code == kerr.CorruptMessage,
+			refused.Code == kerr.UnsupportedCompressionType:
 		default:
 			answer.LogStartOffset = p.Log().StartOffset() // Kafka tells it with errors found in the log
 		}

@@ -192,10 +192,11 @@ func (s *shareFetch) session(named []share.TopicPartition, acks bool) ([]share.T
 		if acks {
 			return nil, kerr.InvalidRequest
 		}
-		if !m.Open(s.key, named, s.call.Conn.Gone()) {
+		parts, ok := m.Open(s.key, named, s.call.Conn.Gone())
+		if !ok {
 			return nil, kerr.ShareSessionLimitReached
 		}
-		return named, nil
+		return parts, nil
 	case delivery.FinalEpoch:
 		if !m.Has(s.key) {
 			return nil, kerr.ShareSessionNotFound
@@ -383,7 +384,7 @@ func (s *shareFetch) try(limit, wanted int) (enough bool) {
 		if it.fail.Code != nil {
 			continue
 		}
-		if it.offset, it.begun = it.part.Begin(s.limits); it.begun {
+		if it.offset, it.begun = it.part.Begin(s.limits, s.news); it.begun {
 			begun++
 			it.looked = true
 		}

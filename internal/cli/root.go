@@ -30,6 +30,8 @@ import (
 	"leat.dev/internal/cli/partition"
 	"leat.dev/internal/cli/produce"
 	"leat.dev/internal/cli/quota"
+	"leat.dev/internal/cli/registry"
+	"leat.dev/internal/cli/schema"
 	"leat.dev/internal/cli/screen"
 	"leat.dev/internal/cli/serve"
 	"leat.dev/internal/cli/token"
@@ -94,9 +96,9 @@ func newRoot(env *command.Env) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("run", serve.NewUp(env), serve.NewBroker(env), newDemo(env))
+	add("run", serve.NewUp(env), serve.NewBroker(env), registry.New(env), newDemo(env))
 	add("data", produce.New(env), consume.New(env))
-	add("admin", topic.New(env), group.New(env), txn.New(env), config.New(env), clientmetrics.New(env), acl.New(env), user.New(env), token.New(env), quota.New(env), cluster.New(env), partition.New(env), features.New(env))
+	add("admin", topic.New(env), schema.New(env), group.New(env), txn.New(env), config.New(env), clientmetrics.New(env), acl.New(env), user.New(env), token.New(env), quota.New(env), cluster.New(env), partition.New(env), features.New(env))
 	add("tools", logfile.New(env), bench.New(env), newVersion(env))
 	root.SetHelpCommandGroupID("tools")
 	root.SetCompletionCommandGroupID("tools")

@@ -115,14 +115,20 @@ func (l *Log) flushBefore(end int64) error {
 	return nil
 }
 
-// contentError says that records cannot be compacted because of what they hold.
+// contentError says that records cannot be read because of what their producer
+// wrote: the file is sound.
 type contentError struct {
 	file string
 	err  error
 }
 
-func (e *contentError) Error() string { return fmt.Sprintf("compact %s: %v", e.file, e.err) }
+func (e *contentError) Error() string { return fmt.Sprintf("records in %s: %v", e.file, e.err) }
 func (e *contentError) Unwrap() error { return e.err }
+
+func isContent(err error) bool {
+	var content *contentError
+	return errors.As(err, &content)
+}
 
 func (c *cleaner) run() error {
 	c.takeState()

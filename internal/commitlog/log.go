@@ -340,7 +340,7 @@ func (l *Log) path(name string) string { return filepath.Join(l.Dir(), name) }
 
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
-// maxBatch bounds what decoding a compressed batch may yield: far above what
+// maxDecoded bounds what decoding a stored batch may yield: far above what
 // any producer sends, far below what a crafted batch could claim.
 const maxDecoded = 256 << 20
 

@@ -17,6 +17,8 @@ func (l *Log) OffsetForTimestamp(ts int64, iso Isolation) (OffsetAndTime, bool, 
 		switch {
 		case errors.Is(err, errGone):
 			continue
+		case isContent(err):
+			return OffsetAndTime{}, false, err
 		case err != nil:
 			return OffsetAndTime{}, false, l.fail("look up timestamp", err)
 		}
@@ -135,8 +137,12 @@ func (l *Log) searchTime(v *timeView, ts, start int64) (OffsetAndTime, bool, err
 			return OffsetAndTime{}, false, err
 		}
 		found, ok, err := firstAt(whole, ts, start)
-		if err != nil || ok {
-			return found, ok, err
+		if err != nil {
+			// A producer's doing, who compressed something else: the batch is as it was sent, the disk is not at fault.
+			return OffsetAndTime{}, false, &contentError{v.seg.path(logSuffix), err}
+		}
+		if ok {
+			return found, true, nil
 		}
 	}
 }
@@ -144,10 +150,10 @@ func (l *Log) searchTime(v *timeView, ts, start int64) (OffsetAndTime, bool, err
 // firstAt finds the first record of a batch at or above start with a timestamp
 // of at least ts.
 func firstAt(b batch.Batch, ts, start int64) (OffsetAndTime, bool, error) {
-	d := decoders.Get().(*decoder)
-	defer decoders.Put(d)
+	d := newDecoder()
+	defer d.close()
 	epoch := b.Header().LeaderEpoch
-	d.records.Reset(b, &d.decompressor, maxDecoded)
+	d.open(b)
 	for d.records.Next() {
 		if r := d.records.Record(); r.Timestamp >= ts && r.Offset >= start {
 			return OffsetAndTime{r.Offset, r.Timestamp, epoch}, true, nil
@@ -167,6 +173,8 @@ func (l *Log) MaxTimestamp() (OffsetAndTime, bool, error) {
 		switch {
 		case errors.Is(err, errGone):
 			continue
+		case isContent(err):
+			return OffsetAndTime{}, false, err
 		case err != nil:
 			return OffsetAndTime{}, false, l.fail("look up largest timestamp", err)
 		}

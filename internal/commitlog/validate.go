@@ -3,7 +3,6 @@ package commitlog
 import (
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -13,15 +12,6 @@ import (
 
 // maxRecordErrors bounds the list of refused records in one answer.
 const maxRecordErrors = 1000
-
-// decoder is what decoding a batch needs, kept for the next one.
-type decoder struct {
-	decompressor compress.Decompressor
-	records      batch.Iterator
-	builder      batch.Builder
-}
-
-var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
 // parse takes the first batch off b, with Kafka's error codes.
 func parse(b []byte) (batch.Batch, []byte, *AppendError) {
@@ -112,8 +102,8 @@ func needsRecords(h *batch.Header, c *Config, target compress.Codec, now int64) 
 // checkRecords checks every record, recompresses the batch if its codec or its
 // inner offsets are not what is stored, and finds the largest timestamp.
 func checkRecords(b batch.Batch, h *batch.Header, c *Config, target compress.Codec, now int64) (batch.Batch, int64, *AppendError) {
-	d := decoders.Get().(*decoder)
-	defer decoders.Put(d)
+	d := newDecoder()
+	defer d.close()
 	it := &d.records
 	rebuild := h.Codec() != target
 	if rebuild {
@@ -121,7 +111,7 @@ func checkRecords(b batch.Batch, h *batch.Header, c *Config, target compress.Cod
 	}
 	maxTimestamp, errs, code := int64(-1), []RecordError(nil), kerr.InvalidRecord
 	contiguous := true
-	it.Reset(b, &d.decompressor, maxDecoded)
+	d.open(b)
 	for i := int32(0); it.Next(); i++ {
 		r := it.Record()
 		maxTimestamp = max(maxTimestamp, r.Timestamp)
@@ -150,7 +140,7 @@ func checkRecords(b batch.Batch, h *batch.Header, c *Config, target compress.Cod
 	if !rebuild && !contiguous && h.Codec() != compress.None {
 		rebuild = true
 		d.builder.Reset(rebuilt(h, c, target, now))
-		it.Reset(b, &d.decompressor, maxDecoded)
+		d.open(b)
 		for it.Next() {
 			r := it.Record()
 			d.builder.Append(r.Timestamp, r.Key, r.Value, r.Headers)

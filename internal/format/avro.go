@@ -52,7 +52,12 @@ func (d *avroDecoder) compile(src schema.Source) (*avroPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(avroCompiler).compile(s.Root, d.target, ""), nil
+	c := new(avroCompiler)
+	p := c.compile(s.Root, d.target, "")
+	if c.seen > maxCompiled {
+		return nil, errCompiled
+	}
+	return p, nil
 }
 
 func parseAvro(src schema.Source) (*avro.Schema, error) {
@@ -83,7 +88,7 @@ func (d *avroDecoder) decode(a *row.Arena, data []byte) (row.Row, error) {
 		return nil, err
 	}
 	r := &d.reader
-	r.data, r.pos, r.depth, r.empty, r.arena = data, 0, 0, 0, a
+	r.data, r.pos, r.depth, r.empty, r.room, r.arena = data, 0, 0, 0, room(data), a
 	r.stack, r.pairs = r.stack[:0], r.pairs[:0]
 	var v row.Value
 	if err := r.read(plan, &v); err != nil {

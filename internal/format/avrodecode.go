@@ -61,6 +61,7 @@ var errAvroBranch = errors.New("an Avro union names a branch that its schema doe
 // avroCompiler makes plans. Plans for skipping are shared by type, because schemas may be recursive; SQL types are not.
 type avroCompiler struct {
 	skips map[*avro.Type]*avroPlan
+	seen  int // places planned so far
 }
 
 // isMapEntries reports whether an Avro array holds the entries of a Connect map.
@@ -128,6 +129,9 @@ func avroWire(t *avro.Type) wireKind {
 
 // compile plans reading t as target, at a path for errors.
 func (c *avroCompiler) compile(t *avro.Type, target *row.Type, path string) *avroPlan {
+	if c.seen++; c.seen > maxCompiled {
+		return &avroPlan{err: errCompiled}
+	}
 	if t.Kind == avro.Null {
 		return &avroPlan{code: avroNull, target: target.Kind()}
 	}
@@ -193,10 +197,7 @@ func checkKey(target *row.Type, path string) error {
 func (c *avroCompiler) record(p *avroPlan, t *avro.Type, target *row.Type, path string) {
 	p.code, p.width = avroRecord, len(target.Fields())
 	for _, f := range t.Fields {
-		to := target.FieldIndex(f.Name)
-		if to < 0 {
-			to = target.FieldIndex(strings.ToUpper(f.Name))
-		}
+		to := avroFieldFor(target, f.Name)
 		if to < 0 {
 			p.fields = append(p.fields, avroField{-1, c.skip(f.Type)})
 			continue
@@ -220,11 +221,7 @@ func (c *avroCompiler) union(t *avro.Type, target *row.Type, path string) *avroP
 		case b.Kind == avro.Null || p.code == avroOptional:
 			p.branches = append(p.branches, avroField{0, c.compile(b, target, path)})
 		default:
-			name := branchName(b)
-			to := target.FieldIndex(name)
-			if to < 0 {
-				to = target.FieldIndex(strings.ToUpper(name))
-			}
+			to := avroFieldFor(target, branchName(b))
 			if to < 0 {
 				p.branches = append(p.branches, avroField{-1, c.skip(b)})
 				continue
@@ -234,6 +231,23 @@ func (c *avroCompiler) union(t *avro.Type, target *row.Type, path string) *avroP
 		}
 	}
 	return p
+}
+
+// avroFieldFor is the struct's field that a name of an Avro schema means: the exact one, else the one in upper case. Dots of
+// a column's name are underscores there.
+func avroFieldFor(t *row.Type, name string) int {
+	upper, folded := strings.ToUpper(name), -1
+	for i, f := range t.Fields() {
+		switch strings.ReplaceAll(f.Name, ".", "_") {
+		case name:
+			return i
+		case upper:
+			if folded < 0 {
+				folded = i
+			}
+		}
+	}
+	return folded
 }
 
 // branchName is what the field of a union's branch is called: the type, or a record's, enum's or fixed's own name.
@@ -367,6 +381,9 @@ func (r *avroReader) record(p *avroPlan, to *row.Value) error {
 	if err := r.enter(); err != nil {
 		return err
 	}
+	if r.room -= p.width; r.room < 0 {
+		return errRoom
+	}
 	values := r.arena.Row(p.width)
 	for i := range p.fields {
 		f := &p.fields[i]
@@ -394,6 +411,9 @@ func (r *avroReader) union(p *avroPlan, to *row.Value) error {
 	if n < 0 || n >= int64(len(p.branches)) {
 		return errAvroBranch
 	}
+	if r.room -= p.width; r.room < 0 {
+		return errRoom
+	}
 	b := p.branches[n]
 	switch {
 	case b.plan.code == avroNull:
@@ -412,7 +432,10 @@ func (r *avroReader) decimal(p *avroPlan, to *row.Value) error {
 	if err != nil {
 		return err
 	}
-	d := unscaled(b, p.scale)
+	d, err := checkedUnscaled(b, p.scale)
+	if err != nil {
+		return err
+	}
 	if d, err = d.Fit(p.decimal.Precision(), p.decimal.Scale()); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -137,7 +138,7 @@ func (w *avroWrite) union(t *avro.Type, source *row.Type, path string) error {
 	for _, b := range t.Types {
 		put := avroPut{from: -1}
 		if b.Kind != avro.Null {
-			if put.from = fieldFor(source, branchName(b)); put.from >= 0 {
+			if put.from = avroFieldFor(source, branchName(b)); put.from >= 0 {
 				f := source.Fields()[put.from]
 				var err error
 				if put.plan, err = compileAvroWrite(b, f.Type, path+"->"+f.Name); err != nil {
@@ -150,22 +151,18 @@ func (w *avroWrite) union(t *avro.Type, source *row.Type, path string) error {
 	return nil
 }
 
-// fieldFor is the struct's field that a name of a schema means: the exact one, or the one in upper case; dots of a column's
-// name are underscores in a schema.
+// fieldFor is the struct's field that a name of a schema means: the exact one, or the one in upper case.
 func fieldFor(t *row.Type, name string) int {
 	if i := t.FieldIndex(name); i >= 0 {
 		return i
 	}
-	if i := t.FieldIndex(strings.ToUpper(name)); i >= 0 {
-		return i
-	}
-	return slices.IndexFunc(t.Fields(), func(f row.Field) bool { return strings.ReplaceAll(f.Name, ".", "_") == name })
+	return t.FieldIndex(strings.ToUpper(name))
 }
 
 func (w *avroWrite) record(t *avro.Type, source *row.Type, path string) error {
 	used := make([]bool, len(source.Fields()))
 	for _, f := range t.Fields {
-		put := avroPut{from: fieldFor(source, f.Name)}
+		put := avroPut{from: avroFieldFor(source, f.Name)}
 		var err error
 		if put.from >= 0 {
 			column := source.Fields()[put.from]
@@ -195,7 +192,7 @@ func avroDefault(f *avro.Field) ([]byte, error) {
 		}
 		return nil, fmt.Errorf("the Avro field %s has no default and no column fills it", f.Name)
 	}
-	b, err := appendAvroNode(nil, f.Type, f.Default)
+	b, err := appendAvroNode(nil, f.Type, f.Default, 0)
 	if err != nil {
 		return nil, fmt.Errorf("the default of the Avro field %s: %w", f.Name, err)
 	}
@@ -205,11 +202,13 @@ func avroDefault(f *avro.Field) ([]byte, error) {
 var errDefault = errors.New("it is no value of its type")
 
 // appendAvroNode writes a default. Those of unions belong to the first branch.
-func appendAvroNode(dst []byte, t *avro.Type, n *tree.Node) ([]byte, error) {
+func appendAvroNode(dst []byte, t *avro.Type, n *tree.Node, depth int) ([]byte, error) {
 	var err error
 	switch {
+	case depth > maxDefaultDepth || len(dst) > maxDefault:
+		return nil, errBigValue
 	case t.Kind == avro.Union && len(t.Types) > 0:
-		return appendAvroNode(append(dst, 0), t.Types[0], n)
+		return appendAvroNode(append(dst, 0), t.Types[0], n, depth+1)
 	case t.Kind == avro.Null && n.Kind == tree.Null:
 		return dst, nil
 	case t.Kind == avro.Boolean && n.Kind == tree.Bool:
@@ -244,7 +243,7 @@ func appendAvroNode(dst []byte, t *avro.Type, n *tree.Node) ([]byte, error) {
 			dst = binary.AppendVarint(dst, int64(len(n.Items)))
 		}
 		for _, item := range n.Items {
-			if dst, err = appendAvroNode(dst, t.Items, item); err != nil {
+			if dst, err = appendAvroNode(dst, t.Items, item, depth+1); err != nil {
 				return nil, err
 			}
 		}
@@ -254,7 +253,7 @@ func appendAvroNode(dst []byte, t *avro.Type, n *tree.Node) ([]byte, error) {
 			dst = binary.AppendVarint(dst, int64(len(n.Members)))
 		}
 		for _, m := range n.Members {
-			if dst, err = appendAvroNode(appendAvroText(dst, m.Key), t.Items, m.Value); err != nil {
+			if dst, err = appendAvroNode(appendAvroText(dst, m.Key), t.Items, m.Value, depth+1); err != nil {
 				return nil, err
 			}
 		}
@@ -268,7 +267,7 @@ func appendAvroNode(dst []byte, t *avro.Type, n *tree.Node) ([]byte, error) {
 			if value == nil {
 				return nil, errDefault
 			}
-			if dst, err = appendAvroNode(dst, f.Type, value); err != nil {
+			if dst, err = appendAvroNode(dst, f.Type, value, depth+1); err != nil {
 				return nil, err
 			}
 		}
@@ -363,8 +362,8 @@ func (w *avroWrite) appendBytes(dst []byte, v row.Value) ([]byte, error) {
 			return nil, fmt.Errorf("decimal %s has more than the schema's %d digits", d, w.precise)
 		}
 		b = appendUnscaled(nil, d)
-		for w.kind == avro.Fixed && len(b) < w.size {
-			b = slices.Insert(b, 0, signByte(b))
+		if missing := w.size - len(b); w.kind == avro.Fixed && missing > 0 {
+			b = append(bytes.Repeat([]byte{signByte(b)}, missing), b...)
 		}
 	}
 	if w.kind == avro.Bytes {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"unicode/utf8"
 
 	"leat.dev/internal/row"
 )
@@ -19,6 +18,7 @@ type avroReader struct {
 	stack []row.Value
 	pairs []row.Entry
 	empty int // elements so far that took no bytes
+	room  int // values that the row may still hold
 	cell  row.Value
 }
 
@@ -88,11 +88,10 @@ func (r *avroReader) fixed(n int64) ([]byte, error) {
 // text reads a string; what is no UTF-8 in it becomes U+FFFD.
 func (r *avroReader) text() (string, error) {
 	b, err := r.bytes()
-	if err != nil || utf8.Valid(b) {
-		return unsafeString(b), err
+	if err != nil {
+		return "", err
 	}
-	s := scanner{arena: r.arena}
-	return unsafeString(s.repair(b)), nil
+	return javaText(r.arena, b), nil
 }
 
 func (r *avroReader) bool() (bool, error) {

@@ -45,6 +45,20 @@ func DeriveAvro(side Side, name string) (string, error) {
 	return d.b.String(), err
 }
 
+// AvroKeyName is the full name that the key's schema of a sink has where the statement gives none: MY_SINK has
+// io.confluent.ksql.avro_schemas.MySinkKey.
+func AvroKeyName(sink string) string {
+	var b strings.Builder
+	b.WriteString(avroSpace + ".")
+	for _, word := range strings.Split(sink, "_") {
+		if word != "" {
+			b.WriteString(strings.ToUpper(word[:1]) + strings.ToLower(word[1:]))
+		}
+	}
+	b.WriteString("Key")
+	return b.String()
+}
+
 type avroDeriver struct {
 	b           strings.Builder
 	space, root string

@@ -60,10 +60,7 @@ func (d *delimited) decode(a *row.Arena, data []byte) (row.Row, error) {
 	if len(data) == 0 {
 		return nil, errNoLine
 	}
-	if !utf8.Valid(data) {
-		data = bytes.ToValidUTF8(data, []byte("\uFFFD"))
-	}
-	if err := d.split(data); err != nil {
+	if err := d.split(javaUTF8(a, data)); err != nil {
 		return nil, err
 	}
 	if len(d.ends) != len(d.side.Columns) {

@@ -21,6 +21,8 @@ type jsonDecoder struct {
 	stack   []row.Value // elements of arrays that are being read
 	entries []row.Entry // likewise of maps
 	cell    row.Value   // the element that is being read; one serves all depths, being written last by the outermost
+	number  number      // the one that is being read
+	room    int         // values that the row may still hold
 	exact   []bool      // of objects that are being read: fields that were found under their exact name
 }
 
@@ -38,6 +40,7 @@ type jsonPlan struct {
 type jsonGuess struct {
 	key   string
 	field int // -1 for none
+	also  int // a field whose name is the key in upper case, beside the one whose name it is exactly; -1 for none
 	exact bool
 }
 
@@ -128,7 +131,7 @@ func (d *jsonDecoder) Decode(a *row.Arena, data []byte) (row.Row, error) {
 }
 
 func (d *jsonDecoder) decode(a *row.Arena, data []byte) (row.Row, error) {
-	d.scan = scanner{data: data, arena: a}
+	d.scan, d.room = scanner{data: data, arena: a}, room(data)
 	d.stack, d.entries, d.exact = d.stack[:0], d.entries[:0], d.exact[:0]
 	if d.scan.peek() == 0 && d.scan.pos >= len(data) {
 		return nil, &unsuitable{reason: cannotConvert("MissingNode", d.plan.typ)}
@@ -166,11 +169,11 @@ func (d *jsonDecoder) value(p *jsonPlan, to *row.Value) error {
 		*to, err = fromText(s.arena, p.typ, text)
 		return err
 	case c == '-' || c-'0' <= 9:
-		n, err := s.num()
+		err := s.read(&d.number)
 		if err != nil {
 			return err
 		}
-		*to, err = fromNumber(s.arena, p.typ, &n)
+		*to, err = fromNumber(s.arena, p.typ, &d.number)
 		return err
 	case c == '{' && p.kind == row.Struct:
 		return d.object(p, to)
@@ -258,11 +261,13 @@ func (d *jsonDecoder) array(p *jsonPlan, to *row.Value) error {
 }
 
 func (d *jsonDecoder) object(p *jsonPlan, to *row.Value) error {
+	if d.room -= len(p.field); d.room < 0 {
+		return errRoom
+	}
 	fields := d.scan.arena.Row(len(p.field))
 	base := len(d.exact)
-	for range p.field {
-		d.exact = append(d.exact, false)
-	}
+	d.exact = slices.Grow(d.exact, len(p.field))[:base+len(p.field)]
+	clear(d.exact[base:])
 	var bad map[int]*unsuitable
 	more, err := d.scan.open('}')
 	for place := 0; more && err == nil; place++ {
@@ -270,15 +275,17 @@ func (d *jsonDecoder) object(p *jsonPlan, to *row.Value) error {
 		if key, err = d.scan.key(); err != nil {
 			break
 		}
-		if field, exact := p.find(key, place); field < 0 || (!exact && d.exact[base+field]) {
+		g := p.find(key, place)
+		start := d.scan.pos
+		if g.field < 0 || (!g.exact && d.exact[base+g.field]) {
 			err = d.scan.skip()
 		} else {
-			d.exact[base+field] = exact
-			fields[field] = row.Value{}
-			err = d.value(p.field[field], &fields[field])
-			if err != nil || bad != nil {
-				bad, err = remember(bad, field, err, "."+p.typ.Fields()[field].Name)
-			}
+			d.exact[base+g.field] = g.exact
+			bad, err = d.member(p, g.field, fields, bad)
+		}
+		if g.also >= 0 && err == nil && !d.exact[base+g.also] {
+			d.scan.pos = start
+			bad, err = d.member(p, g.also, fields, bad)
 		}
 		if err == nil {
 			more, err = d.scan.next('}')
@@ -290,6 +297,16 @@ func (d *jsonDecoder) object(p *jsonPlan, to *row.Value) error {
 	}
 	*to = row.OfStruct(fields)
 	return err
+}
+
+// member reads what stands here into a field of an object.
+func (d *jsonDecoder) member(p *jsonPlan, field int, fields []row.Value, bad map[int]*unsuitable) (map[int]*unsuitable, error) {
+	fields[field] = row.Value{}
+	err := d.value(p.field[field], &fields[field])
+	if err != nil || bad != nil {
+		return remember(bad, field, err, "."+p.typ.Fields()[field].Name)
+	}
+	return nil, nil
 }
 
 // remember keeps that a member of an object does not suit, or no longer: it may yet be replaced by a later one. Other errors
@@ -374,28 +391,33 @@ func (d *jsonDecoder) put(base int, index map[string]int, key []byte, v row.Valu
 	return index
 }
 
-// find gives the field that a key means, and whether it is the field's exact name. Objects of one topic look alike: most
-// often the key is the one that stood at this place last time.
-func (p *jsonPlan) find(key []byte, place int) (field int, exact bool) {
+// find gives the field that a key means. Objects of one topic look alike: most often the key is the one that stood at this
+// place last time.
+func (p *jsonPlan) find(key []byte, place int) *jsonGuess {
 	if place < len(p.guess) {
 		if g := &p.guess[place]; g.key == string(key) {
-			return g.field, g.exact
+			return g
 		}
 	}
-	field, exact = p.index[string(key)]
-	if !exact {
-		var ok bool
-		if field, ok = p.index[strings.ToUpper(string(key))]; !ok {
-			field = -1
-		}
-	}
+	g := p.look(string(key))
 	if place < maxJSONGuesses && len(key) <= 256 {
 		for len(p.guess) <= place {
-			p.guess = append(p.guess, jsonGuess{field: -1})
+			p.guess = append(p.guess, jsonGuess{field: -1, also: -1})
 		}
-		if p.guess[place].key != string(key) {
-			p.guess[place] = jsonGuess{string(key), field, exact}
-		}
+		p.guess[place] = *g
 	}
-	return field, exact
+	return g
+}
+
+func (p *jsonPlan) look(key string) *jsonGuess {
+	g := &jsonGuess{key: key, field: -1, also: -1}
+	upper, folded := p.index[strings.ToUpper(key)]
+	if field, ok := p.index[key]; ok {
+		if g.field, g.exact = field, true; folded && upper != field {
+			g.also = upper
+		}
+	} else if folded {
+		g.field = upper
+	}
+	return g
 }

@@ -245,40 +245,48 @@ type number struct {
 }
 
 // num consumes a number; the next byte is a digit or a minus.
-func (s *scanner) num() (n number, err error) {
+func (s *scanner) num() (number, error) {
+	var n number
+	err := s.read(&n)
+	return n, err
+}
+
+// read is num into *n, which spares the hot path a copy.
+func (s *scanner) read(n *number) error {
+	*n = number{}
 	data, i := s.data, s.pos
 	start := i
 	if data[i] == '-' {
 		n.negative = true
 		i++
 	}
-	first := i
+	first, mantissa := i, uint64(0)
 	for i < len(data) && data[i]-'0' <= 9 {
-		n.mantissa = n.mantissa*10 + uint64(data[i]-'0')
+		mantissa = mantissa*10 + uint64(data[i]-'0')
 		i++
 	}
 	digits := i - first
 	if digits == 0 || (digits > 1 && data[first] == '0') {
 		s.pos = first + min(digits, 1)
-		return n, s.syntax("in numeric literal")
+		return s.syntax("in numeric literal")
 	}
 	n.whole = true
 	if i < len(data) && data[i] == '.' {
 		i++
 		point := i
 		for i < len(data) && data[i]-'0' <= 9 {
-			n.mantissa = n.mantissa*10 + uint64(data[i]-'0')
+			mantissa = mantissa*10 + uint64(data[i]-'0')
 			i++
 		}
 		if i == point {
 			s.pos = i
-			return n, s.syntax("after decimal point in numeric literal")
+			return s.syntax("after decimal point in numeric literal")
 		}
 		n.exponent = point - i
 		digits += i - point
 		n.whole = false
 	}
-	n.simple = digits <= 19
+	n.mantissa, n.simple = mantissa, digits <= 19
 	if i < len(data) && data[i]|0x20 == 'e' {
 		i++
 		if i < len(data) && (data[i] == '+' || data[i] == '-') {
@@ -290,13 +298,13 @@ func (s *scanner) num() (n number, err error) {
 		}
 		if i == exponent {
 			s.pos = i
-			return n, s.syntax("in exponent of numeric literal")
+			return s.syntax("in exponent of numeric literal")
 		}
 		n.whole, n.simple = false, false
 	}
 	s.pos = i
 	n.text = data[start:i:i]
-	return n, nil
+	return nil
 }
 
 // unsafeString shares b as a string: for calls that keep nothing.

@@ -285,9 +285,12 @@ func (c *jsonConnect) object(n *tree.Node, connectType string, root *tree.Node) 
 		return out, nil
 	}
 	placed := map[int]wireField{}
-	keys := properties.Keys()
+	keys := make([]string, len(properties.Members))
+	for i, m := range properties.Members {
+		keys[i] = m.Key
+	}
 	for _, k := range row.JavaHashOrder(keys, 16) {
-		p := properties.Get(keys[k])
+		p := properties.Members[k].Value
 		t, err := c.typ(p, root)
 		if errors.Is(err, errJSONUntyped) || errors.Is(err, errJSONRecursive) {
 			continue // a property that no column can have

@@ -18,6 +18,7 @@ type jsonSRDecoder struct {
 	schemas Schemas
 	plans   plans[*wireType]
 	arena   *row.Arena
+	room    int // values that the row may still hold
 }
 
 // NewJSONSchemaDecoder reads JSON in the registry's wire format by the schema it was written with, as Confluent's converter
@@ -72,7 +73,7 @@ func (d *jsonSRDecoder) decode(a *row.Arena, data []byte) (row.Row, error) {
 	if n == nil {
 		return nil, nil
 	}
-	d.arena = a
+	d.arena, d.room = a, room(data)
 	v, err := d.value(t, n, d.target, "")
 	switch {
 	case err != nil:
@@ -216,6 +217,9 @@ func (d *jsonSRDecoder) object(t *wireType, n *tree.Node, target *row.Type, path
 	if !t.oneOf && !n.Is(tree.Object) {
 		return row.Value{}, errJSONStruct
 	}
+	if d.room -= len(target.Fields()); d.room < 0 {
+		return row.Value{}, errRoom
+	}
 	values := d.arena.Row(len(target.Fields()))
 	for _, f := range t.fields {
 		member := n
@@ -223,10 +227,13 @@ func (d *jsonSRDecoder) object(t *wireType, n *tree.Node, target *row.Type, path
 			if !f.typ.fits(n) {
 				continue
 			}
-		} else if member = n.Get(f.name); member == nil {
-			continue
+		} else {
+			member = n.Get(f.name)
 		}
 		if to := fieldFor(target, f.name); to >= 0 {
+			if values[to] = (row.Value{}); member == nil { // missing: NULL, whatever an earlier property of the same column had
+				continue
+			}
 			field := target.Fields()[to]
 			v, err := d.value(f.typ, member, field.Type, path+"->"+field.Name)
 			if err != nil {

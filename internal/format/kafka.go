@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"unicode/utf8"
 
 	"leat.dev/internal/row"
 )
@@ -54,7 +53,7 @@ func (k *kafka) Decode(a *row.Arena, data []byte) (row.Row, error) {
 	if data == nil {
 		return nil, nil
 	}
-	v, err := k.value(data)
+	v, err := k.value(a, data)
 	if err != nil {
 		return nil, fmt.Errorf("Error deserializing KAFKA message from topic: %s. %w", k.side.Topic, err)
 	}
@@ -63,7 +62,7 @@ func (k *kafka) Decode(a *row.Arena, data []byte) (row.Row, error) {
 	return r, nil
 }
 
-func (k *kafka) value(data []byte) (row.Value, error) {
+func (k *kafka) value(a *row.Arena, data []byte) (row.Value, error) {
 	switch k.side.Columns[0].Type.Kind() {
 	case row.Integer:
 		if len(data) != 4 {
@@ -81,10 +80,7 @@ func (k *kafka) value(data []byte) (row.Value, error) {
 		}
 		return row.OfDouble(math.Float64frombits(binary.BigEndian.Uint64(data))), nil
 	case row.String:
-		if !utf8.Valid(data) {
-			return row.OfString(strings.ToValidUTF8(string(data), "\uFFFD")), nil
-		}
-		return row.OfString(unsafeString(data)), nil
+		return row.OfString(javaText(a, data)), nil
 	default:
 		return row.OfBytes(data), nil
 	}

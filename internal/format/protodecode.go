@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -17,17 +16,19 @@ import (
 // protoPlan says how one message is read into a struct.
 type protoPlan struct {
 	fields map[protowire.Number]*protoRead
-	start  []row.Value // what the struct holds before any field was read: the defaults of unset scalars
-	lists  int         // fields that gather elements or payloads
+	low    [32]*protoRead // those with the lowest numbers once more, found faster
+	gather []*protoRead   // those that gather, by their place in lists
+	start  []row.Value    // what the struct holds before any field was read: the defaults of unset scalars
 	err    error
 }
 
 // protoRead says how one field is read.
 type protoRead struct {
-	to       int // field of the struct, or of the oneof's struct
-	oneof    int // field of the struct that holds the oneof, -1 for none
-	width    int // fields of the oneof's struct
-	list     int // where elements, entries or payloads are gathered, -1 for a scalar
+	to       int   // field of the struct, or of the oneof's struct
+	oneof    int   // field of the struct that holds the oneof, -1 for none
+	width    int   // fields of the oneof's struct
+	rivals   []int // where other members of the oneof gather
+	list     int   // where elements, entries or payloads are gathered, -1 for a scalar
 	kind     protoreflect.Kind
 	enum     protoreflect.EnumDescriptor
 	target   *row.Type // of a single value
@@ -53,6 +54,9 @@ type protoDecoder struct {
 	plans   plans[*protoSchema]
 	fixed   *protoPlan // without a registry: the one plan
 	arena   *row.Arena
+	room    int        // values that the row may still hold
+	seen    int        // fields planned so far for one schema
+	lists   []gathered // of the messages that are being read, one behind the other
 }
 
 // protoSchema is a writer's schema with a plan for each of its messages that was met.
@@ -70,7 +74,8 @@ func NewProtobufDecoder(side Side, schemas Schemas, o ProtobufOptions) (Decoder,
 	return &protoDecoder{side: side, schemas: schemas, options: o, target: asStruct(side.Columns)}, nil
 }
 
-// NewPlainProtobuf opens PROTOBUF_NOSR: messages of the schema that [DeriveProtobuf] gives for the columns, without prefix.
+// NewPlainProtobuf opens PROTOBUF_NOSR: messages of the schema that [DeriveProtobuf] gives for the columns, without prefix. A
+// bare column is a message with one field all the same, as a wrapper is; only its NULL is no bytes.
 func NewPlainProtobuf(side Side, o ProtobufOptions) (Decoder, Encoder, error) {
 	text, err := DeriveProtobuf(side, o.FullName, o.Nullable)
 	if err != nil {
@@ -93,6 +98,7 @@ func NewPlainProtobuf(side Side, o ProtobufOptions) (Decoder, Encoder, error) {
 // compile plans reading m as target, which is finite however m is.
 func (d *protoDecoder) compile(m protoreflect.MessageDescriptor, target *row.Type, path string) *protoPlan {
 	p := &protoPlan{fields: map[protowire.Number]*protoRead{}, start: make([]row.Value, len(target.Fields()))}
+	places := map[[2]int]protowire.Number{}
 	for i := range m.Fields().Len() {
 		f := m.Fields().Get(i)
 		into, outer := target, -1
@@ -109,12 +115,22 @@ func (d *protoDecoder) compile(m protoreflect.MessageDescriptor, target *row.Typ
 		if to < 0 {
 			continue
 		}
+		if d.seen++; d.seen > maxCompiled {
+			p.err = errCompiled
+			return p
+		}
+		// Of several fields that mean the same column the last one counts, whether it is set or not.
+		place := [2]int{outer, to}
+		if earlier, ok := places[place]; ok {
+			delete(p.fields, earlier)
+		}
+		places[place] = f.Number()
 		field := into.Fields()[to]
 		r := d.field(f, field.Type, path+"->"+field.Name)
 		r.to, r.oneof, r.width, r.list = to, outer, len(into.Fields()), -1
 		if r.repeated || r.message != nil || r.shape != protoStruct {
-			r.list = p.lists
-			p.lists++
+			r.list = len(p.gather)
+			p.gather = append(p.gather, r)
 		}
 		if r.err != nil && p.err == nil {
 			p.err = r.err
@@ -122,6 +138,16 @@ func (d *protoDecoder) compile(m protoreflect.MessageDescriptor, target *row.Typ
 		p.fields[f.Number()] = r
 		if outer < 0 && r.err == nil {
 			p.start[to] = d.unset(f, field.Type)
+		}
+	}
+	for number, r := range p.fields {
+		if int(number) < len(p.low) {
+			p.low[number] = r
+		}
+		for _, g := range p.gather {
+			if r.oneof >= 0 && g.oneof == r.oneof && g != r {
+				r.rivals = append(r.rivals, g.list)
+			}
 		}
 	}
 	return p
@@ -185,7 +211,7 @@ func (d *protoDecoder) field(f protoreflect.FieldDescriptor, t *row.Type, path s
 		t, path = t.Elem(), path+"->ARRAY"
 	}
 	r.target = t
-	if r.err = checkWire(t.Kind(), protoWire(f), path); r.err != nil {
+	if r.err = checkWire(t.Kind(), protoWireFor(f, t), path); r.err != nil {
 		return r
 	}
 	switch f.Kind() {
@@ -198,6 +224,10 @@ func (d *protoDecoder) field(f protoreflect.FieldDescriptor, t *row.Type, path s
 		case protoStruct:
 			r.message = d.compile(f.Message(), t, path)
 		case protoWrapper:
+			if t.Kind() == row.Struct { // a column that names the wrapper's field
+				r.shape, r.message = protoStruct, d.compile(f.Message(), t, path)
+				break
+			}
 			r.message = d.compile(f.Message(), row.StructType(row.Field{Name: "value", Type: t}), path)
 		default:
 		}
@@ -210,7 +240,7 @@ func (d *protoDecoder) Decode(a *row.Arena, data []byte) (row.Row, error) {
 	if data == nil {
 		return nil, nil
 	}
-	d.arena = a
+	d.arena, d.room, d.lists = a, room(data), d.lists[:0]
 	r, err := d.decode(data)
 	if err != nil {
 		return nil, d.side.cannotRead(err)
@@ -279,6 +309,7 @@ func (d *protoDecoder) message(s *protoSchema, data []byte) (*protoPlan, []byte,
 	if err != nil {
 		return nil, nil, err
 	}
+	d.seen = 0
 	p := d.compile(m, d.target, "")
 	s.plans[way] = p
 	return p, data, nil
@@ -289,6 +320,7 @@ type gathered struct {
 	values  []row.Value
 	entries []row.Entry
 	payload []byte // of a single message: all its parts, one behind the other, which is their merger
+	parts   int    // of the payload: one shares the input, more have been copied
 	set     bool
 }
 
@@ -297,19 +329,25 @@ func (d *protoDecoder) read(p *protoPlan, data []byte) (row.Value, error) {
 	if p.err != nil {
 		return row.Value{}, p.err
 	}
+	if d.room -= len(p.start); d.room < 0 {
+		return row.Value{}, errRoom
+	}
 	values := d.arena.Row(len(p.start))
 	copy(values, p.start)
-	var lists []gathered
-	if p.lists > 0 {
-		lists = make([]gathered, p.lists)
-	}
+	base := len(d.lists)
+	lists := d.gatherers(len(p.gather))
 	for len(data) > 0 {
 		number, typ, n := protowire.ConsumeTag(data)
 		if n < 0 {
 			return row.Value{}, protowire.ParseError(n)
 		}
 		data = data[n:]
-		f := p.fields[number]
+		var f *protoRead
+		if int(number) < len(p.low) {
+			f = p.low[number]
+		} else {
+			f = p.fields[number]
+		}
 		if n = protowire.ConsumeFieldValue(number, typ, data); n < 0 {
 			return row.Value{}, protowire.ParseError(n)
 		}
@@ -322,32 +360,66 @@ func (d *protoDecoder) read(p *protoPlan, data []byte) (row.Value, error) {
 			return row.Value{}, err
 		}
 	}
-	for _, f := range p.fields {
-		if f.list < 0 || !lists[f.list].set {
+	for _, f := range p.gather {
+		if !lists[f.list].set {
 			continue
 		}
 		v, err := d.gathered(f, &lists[f.list])
+		if err == nil {
+			err = d.put(f, values, v)
+		}
 		if err != nil {
 			return row.Value{}, err
 		}
-		d.put(f, values, v)
 	}
+	d.lists = d.lists[:base]
 	return row.OfStruct(values), nil
 }
 
+// maxKeptGathered is how many elements a field's place to gather keeps memory for.
+const maxKeptGathered = 1 << 12
+
+// gatherers gives n places to gather in, with the memory that earlier messages left there. The result stays valid when those of
+// messages inside make d.lists move.
+func (d *protoDecoder) gatherers(n int) []gathered {
+	base := len(d.lists)
+	if base+n > cap(d.lists) {
+		grown := make([]gathered, base, 2*(base+n))
+		copy(grown, d.lists)
+		d.lists = grown
+	}
+	d.lists = d.lists[:base+n]
+	lists := d.lists[base:]
+	for i := range lists {
+		g := &lists[i]
+		if cap(g.values) > maxKeptGathered || cap(g.entries) > maxKeptGathered {
+			*g = gathered{}
+		}
+		*g = gathered{values: g.values[:0], entries: g.entries[:0]}
+	}
+	return lists
+}
+
 // put sets a field, or a oneof's member in place of what the oneof held.
-func (d *protoDecoder) put(f *protoRead, values []row.Value, v row.Value) {
+func (d *protoDecoder) put(f *protoRead, values []row.Value, v row.Value) error {
 	if f.oneof < 0 {
 		values[f.to] = v
-		return
+		return nil
+	}
+	if d.room -= f.width; d.room < 0 {
+		return errRoom
 	}
 	members := d.arena.Row(f.width)
 	members[f.to] = v
 	values[f.oneof] = row.OfStruct(members)
+	return nil
 }
 
 // value reads one occurrence of a field. One of another wire type is passed over, as an unknown field is.
 func (d *protoDecoder) value(f *protoRead, typ protowire.Type, raw []byte, values []row.Value, lists []gathered) error {
+	for _, rival := range f.rivals { // the last member of a oneof is the one that is set
+		lists[rival] = gathered{}
+	}
 	if typ == protowire.BytesType && f.list >= 0 && (f.message != nil || f.shape != protoStruct) {
 		payload, _ := protowire.ConsumeBytes(raw)
 		g := &lists[f.list]
@@ -363,11 +435,12 @@ func (d *protoDecoder) value(f *protoRead, typ protowire.Type, raw []byte, value
 			v, err := d.single(f, payload)
 			g.values = append(g.values, v)
 			return err
-		case g.payload == nil:
-			g.payload = payload
+		case g.parts == 0:
+			g.payload = payload[:len(payload):len(payload)] // what is appended goes elsewhere
 		default:
-			g.payload = append(append([]byte{}, g.payload...), payload...)
+			g.payload = append(g.payload, payload...)
 		}
+		g.parts++
 		return nil
 	}
 	want, ok := wireTypeOf(f.kind)
@@ -383,7 +456,7 @@ func (d *protoDecoder) value(f *protoRead, typ protowire.Type, raw []byte, value
 			lists[f.list].values = append(lists[f.list].values, v)
 			lists[f.list].set = true
 		} else {
-			d.put(f, values, v)
+			return d.put(f, values, v)
 		}
 	case typ == protowire.BytesType && f.repeated: // packed
 		payload, _ := protowire.ConsumeBytes(raw)
@@ -405,9 +478,9 @@ func (d *protoDecoder) value(f *protoRead, typ protowire.Type, raw []byte, value
 func (d *protoDecoder) gathered(f *protoRead, g *gathered) (row.Value, error) {
 	switch {
 	case f.entries:
-		return row.OfMap(distinct(g.entries)), nil
+		return d.arena.Map(distinct(g.entries)), nil
 	case f.repeated:
-		return row.OfArray(g.values), nil
+		return d.arena.Array(g.values), nil
 	}
 	return d.single(f, g.payload)
 }
@@ -434,7 +507,11 @@ func (d *protoDecoder) single(f *protoRead, payload []byte) (row.Value, error) {
 				scale = u
 			}
 		})
-		return row.OfDecimal(unscaled(value, int32(scale))), err //nolint:gosec // the bits
+		if err != nil {
+			return row.Value{}, err
+		}
+		x, err := checkedUnscaled(value, int32(scale)) //nolint:gosec // the bits
+		return row.OfDecimal(x), err
 	default:
 		return d.time(f, payload)
 	}
@@ -517,7 +594,7 @@ func (d *protoDecoder) scalar(f *protoRead, raw []byte) (row.Value, int, error) 
 		if f.kind == protoreflect.BytesKind {
 			return row.OfBytes(b), n, nil
 		}
-		return row.OfString(strings.ToValidUTF8(unsafeString(b), "\uFFFD")), n, nil
+		return row.OfString(javaText(d.arena, b)), n, nil
 	case protowire.Fixed64Type:
 		u, n = protowire.ConsumeFixed64(raw)
 	case protowire.Fixed32Type:

@@ -135,6 +135,11 @@ func protoPutOf(f protoreflect.FieldDescriptor, t *row.Type, path string) (proto
 		case protoStruct:
 			p.message, err = compileProtoWrite(f.Message(), t, path)
 		case protoWrapper:
+			if t.Kind() == row.Struct {
+				p.shape = protoStruct
+				p.message, err = compileProtoWrite(f.Message(), t, path)
+				break
+			}
 			p.message, err = compileProtoWrite(f.Message(), row.StructType(row.Field{Name: "value", Type: t}), path)
 		default:
 		}
@@ -145,7 +150,7 @@ func protoPutOf(f protoreflect.FieldDescriptor, t *row.Type, path string) (proto
 
 // protoTakes reports whether a value of the SQL type can be written as the field, widening at most.
 func protoTakes(f protoreflect.FieldDescriptor, t *row.Type) bool {
-	switch protoWire(f) {
+	switch protoWireFor(f, t) {
 	case wireInt64:
 		return t.Kind() == row.Integer || t.Kind() == row.Bigint || t.Kind() == row.Timestamp || t.Kind() == row.Date || t.Kind() == row.Time
 	case wireFloat32, wireFloat64:
@@ -153,7 +158,7 @@ func protoTakes(f protoreflect.FieldDescriptor, t *row.Type) bool {
 	case wireInt32:
 		return t.Kind() == row.Integer || t.Kind() == row.Date || t.Kind() == row.Time
 	default:
-		return wireOf(t.Kind()) == protoWire(f) && f.Kind() != protoreflect.GroupKind
+		return wireOf(t.Kind()) == protoWireFor(f, t) && f.Kind() != protoreflect.GroupKind
 	}
 }
 
@@ -163,6 +168,9 @@ func (e *protoEncoder) Encode(dst []byte, r row.Row) ([]byte, error) {
 	}
 	if err := e.side.checkCount("serialization", len(r)); err != nil {
 		return nil, err
+	}
+	if e.side.Unwrap && r[0].IsNull() {
+		return nil, nil
 	}
 	if dst = append(dst, e.prefix...); dst == nil {
 		dst = []byte{}

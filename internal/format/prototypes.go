@@ -74,6 +74,14 @@ func protoWire(f protoreflect.FieldDescriptor) wireKind {
 	}
 }
 
+// protoWireFor is protoWire, with a wrapper as the message that it is where the column is a STRUCT.
+func protoWireFor(f protoreflect.FieldDescriptor, t *row.Type) wireKind {
+	if t.Kind() == row.Struct && f.Kind() == protoreflect.MessageKind && shapeOf(f.Message()) == protoWrapper {
+		return wireStruct
+	}
+	return protoWire(f)
+}
+
 // isEntries reports whether a repeated field holds a map: a real one, or Connect's plain message with key and value that is
 // named like the entry of a map.
 func isEntries(f protoreflect.FieldDescriptor) bool {

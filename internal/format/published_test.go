@@ -319,7 +319,7 @@ func (p *passing) bytes(f format.Format, side format.Side, props format.Properti
 			return nil, err
 		}
 	} else {
-		o := format.Inference{Key: at == 0, Unwrap: side.Unwrap, KeepCase: true, FullName: props.FullName, Nullable: props.Nullable}
+		o := format.Inference{Key: at == 0, Unwrap: side.Unwrap, KeepCase: f == format.JSONSchema, FullName: props.FullName, Nullable: props.Nullable}
 		var err error
 		if columns, err = f.Infer(src, o); err != nil {
 			return nil, err

@@ -53,10 +53,16 @@ const maxPlans = 1_000
 
 // plans are what a decoder has worked out for each writer's schema it met.
 type plans[P any] struct {
-	byID   map[int32]P
+	byID   map[int32]planned[P]
 	lastID int32
 	last   P
 	known  bool
+}
+
+// planned is a plan, or why there is none: a schema that cannot be used is not looked at again for each of its records.
+type planned[P any] struct {
+	plan P
+	err  error
 }
 
 // get gives the plan for an id, making it the first time.
@@ -64,22 +70,25 @@ func (p *plans[P]) get(id int32, schemas Schemas, compile func(schema.Source) (P
 	if p.known && p.lastID == id {
 		return p.last, nil
 	}
-	plan, ok := p.byID[id]
+	found, ok := p.byID[id]
 	if !ok {
 		src, err := schemas.ByID(id)
-		if err != nil {
-			return plan, fmt.Errorf("schema %d: %w", id, err)
+		if err != nil { // the registry may know it, or be there, the next time
+			return found.plan, fmt.Errorf("schema %d: %w", id, err)
 		}
-		if plan, err = compile(src); err != nil {
-			return plan, fmt.Errorf("schema %d: %w", id, err)
+		if found.plan, err = compile(src); err != nil {
+			found.err = fmt.Errorf("schema %d: %w", id, err)
 		}
 		if p.byID == nil || len(p.byID) >= maxPlans {
-			p.byID = map[int32]P{}
+			p.byID = map[int32]planned[P]{}
 		}
-		p.byID[id] = plan
+		p.byID[id] = found
 	}
-	p.lastID, p.last, p.known = id, plan, true
-	return plan, nil
+	if found.err != nil {
+		return found.plan, found.err
+	}
+	p.lastID, p.last, p.known = id, found.plan, true
+	return found.plan, nil
 }
 
 // cannotRead and cannotWrite are the outer errors of formats with registered schemas.

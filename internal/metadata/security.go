@@ -73,6 +73,14 @@ func (i *Image) ScramCredentials() iter.Seq[*ScramCredential] {
 	return values(i.security.scram.all())
 }
 
+// ScramChanged tells whether any credential differs between prev and i.
+func (i *Image) ScramChanged(prev *Image) bool {
+	for range diff(prev.security.scram, i.security.scram, compareScramKeys) {
+		return true
+	}
+	return false
+}
+
 // DelegationToken returns the token with that id, or nil.
 func (i *Image) DelegationToken(id string) *DelegationToken {
 	t, _ := i.security.tokens.get(id)

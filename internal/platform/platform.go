@@ -47,6 +47,8 @@ type Options struct {
 	HTTP string
 	// Pprof serves Go's profiles under /debug/pprof/ as well. They tell of the program's inside: not for open networks.
 	Pprof bool
+	// Registry is the schema registry that runs beside the broker; with an empty Listen none does.
+	Registry RegistryOptions
 	// Settings are the broker's settings under Kafka's names, as LoadSettings merges them.
 	Settings map[string]string
 	// Logger defaults to none.
@@ -74,6 +76,8 @@ type Info struct {
 	Listeners []string
 	// HTTP is the address of metrics and health, empty if there is none.
 	HTTP string
+	// Registry is the URL of the schema registry, empty if there is none.
+	Registry string
 	// Took is the time from the start until the broker served.
 	Took time.Duration
 	// Partitions is how many partitions the broker leads.
@@ -144,6 +148,20 @@ func Run(ctx context.Context, o Options) error {
 		web.close()
 		return err
 	}
+	var schemas net.Listener
+	schemasURL := ""
+	if o.Registry.Listen != "" {
+		if schemas, schemasURL, err = o.Registry.listen(); err != nil {
+			for _, l := range listeners {
+				l.Close()
+			}
+			web.close()
+			return err
+		}
+		if o.Memory == nil {
+			o.Memory = transport.NewMemory("registry")
+		}
+	}
 	if o.Memory != nil {
 		listeners = append(listeners, broker.Listener{Name: "MEMORY", Listener: o.Memory, Trusted: true, AdvertisedHost: "localhost", AdvertisedPort: 9092})
 	}
@@ -155,14 +173,35 @@ func Run(ctx context.Context, o Options) error {
 	})
 	if err != nil {
 		web.close()
+		if schemas != nil {
+			schemas.Close()
+		}
 		return err
 	}
 	state.broker.Store(b)
+	var role *registryRole
+	if schemas != nil {
+		log := o.Logger
+		if o.Levels != nil {
+			log = o.Levels.Logger("registry")
+		}
+		role, err = openRegistry(ctx, o.Registry, schemas, schemasURL, memoryClient(o.Memory), o.Clock, log, registry)
+		if err != nil {
+			stopping, cancel := context.WithTimeout(context.Background(), o.ShutdownTimeout)
+			defer cancel()
+			err = errors.Join(err, b.Close(stopping))
+			web.close()
+			return err
+		}
+	}
 	info := Info{
-		NodeID: b.NodeID(), ClusterID: b.ClusterID(), HTTP: web.address(), Partitions: b.Partitions(),
+		NodeID: b.NodeID(), ClusterID: b.ClusterID(), HTTP: web.address(), Registry: schemasURL, Partitions: b.Partitions(),
 		Took: o.Clock.Now().Sub(o.Started), Data: data, Open: open(listeners, static),
 	}
 	for _, l := range listeners {
+		if l.Trusted {
+			continue // inside the process
+		}
 		info.Listeners = append(info.Listeners, fmt.Sprintf("%s://%s", l.Name, net.JoinHostPort(l.AdvertisedHost, fmt.Sprint(l.AdvertisedPort))))
 	}
 	o.Logger.Info("ready", "node_id", info.NodeID, "cluster_id", info.ClusterID, "listeners", info.Listeners,
@@ -174,7 +213,8 @@ func Run(ctx context.Context, o Options) error {
 	o.Logger.Info("stopping")
 	stopping, cancel := context.WithTimeout(context.Background(), o.ShutdownTimeout)
 	defer cancel()
-	err = b.Close(stopping)
+	err = role.close(stopping) // first: it leaves its group, which the broker has to hear
+	err = errors.Join(err, b.Close(stopping))
 	web.close()
 	if err == nil {
 		o.Logger.Info("stopped")

@@ -25,8 +25,8 @@ const environmentPrefix = "LEAT_"
 
 // Sources are where settings come from; later fields win over earlier ones.
 type Sources struct {
-	// File is a YAML file; empty means none. Names are Kafka's, with dots or as nested maps, besides data, http and
-	// pprof. A file named *.properties is read as Kafka's server.properties.
+	// File is a YAML file; empty means none. Names are Kafka's, with dots or as nested maps, besides data, http,
+	// pprof and registry.…. A file named *.properties is read as Kafka's server.properties.
 	File string
 	// Environ is the environment as os.Environ gives it.
 	Environ []string
@@ -34,7 +34,7 @@ type Sources struct {
 	Set []string
 }
 
-// LoadSettings fills Data, HTTP, Pprof and Settings of o from the sources. What o holds already is overridden by the
+// LoadSettings fills Data, HTTP, Pprof, Registry and Settings of o from the sources. What o holds already is overridden by the
 // file and the environment: the caller applies its own flags afterwards.
 func (o *Options) LoadSettings(s Sources) error {
 	all := map[string]string{}
@@ -64,6 +64,7 @@ func (o *Options) LoadSettings(s Sources) error {
 var ownVariables = map[string]bool{
 	"LEAT_BOOTSTRAP_SERVERS": true, "LEAT_OUTPUT": true, "LEAT_CONFIG": true, "LEAT_LOG_LEVEL": true, "LEAT_LOG_FORMAT": true,
 	"LEAT_CLIENT_CONFIG": true, "LEAT_USER": true, "LEAT_PASSWORD": true,
+	"LEAT_REGISTRY": true, "LEAT_REGISTRY_USER": true, "LEAT_REGISTRY_PASSWORD": true, "LEAT_REGISTRY_TOKEN": true,
 }
 
 func (o *Options) take(all map[string]string) error {
@@ -87,6 +88,11 @@ func (o *Options) take(all map[string]string) error {
 		switch k {
 		case dataKey, httpKey, pprofKey:
 		default:
+			if known, err := o.Registry.take(k, v); err != nil {
+				return err
+			} else if known {
+				continue
+			}
 			o.Settings[k] = v
 		}
 	}

@@ -35,8 +35,8 @@ func JavaHash(s string) int32 {
 
 // JavaHashOrder gives the order in which Java's HashMap, filled with these keys one after the other, visits them: indexes
 // into keys. capacity is the size of the first table, a power of two (16 unless the map was made with another); it
-// doubles when more than three quarters are in use. Keys are distinct. Long buckets, which Java turns into trees, keep
-// their order of insertion there too.
+// doubles when more than three quarters are in use. Keys are distinct. Buckets of nine keys and more, which Java turns into
+// trees once the table has 64, keep their order of insertion here.
 func JavaHashOrder(keys []string, capacity int) []int {
 	for 4*len(keys) > 3*capacity {
 		capacity *= 2

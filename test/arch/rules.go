@@ -53,6 +53,7 @@ const (
 	modYAML        = "go.yaml.in/yaml/v3"
 	modProgressbar = "github.com/schollz/progressbar/v3"
 	modXXH3        = "github.com/zeebo/xxh3"
+	modXCrypto     = "golang.org/x/crypto"
 	modXSys        = "golang.org/x/sys"
 	modXTerm       = "golang.org/x/term"
 	modXSync       = "golang.org/x/sync"
@@ -101,11 +102,11 @@ var rooms = []room{
 		why: "a format turns rows into bytes and back. It asks the schema registry as a client and knows no topic, no consumer, no query.",
 	},
 	{
-		path: registry, imports: []string{base}, modules: []string{modProto},
+		path: registry, imports: []string{base, rowRoom}, modules: []string{modFranz, modKmsg, modKadm, modPrometheus, modProto, modXCrypto},
 		why: "the schema registry reaches its store by the Kafka protocol, so that it runs on any cluster: it knows nothing of our broker. What is below registry/schema does no I/O at all.",
 	},
 	{
-		path: platform, imports: []string{base, wire, commitlog, metadata, coord, broker}, modules: []string{modFranz, modKmsg, modPrometheus, modYAML, modXSync, modXSys},
+		path: platform, imports: []string{base, wire, commitlog, metadata, coord, broker, registry}, modules: []string{modFranz, modKmsg, modPrometheus, modYAML, modXSync, modXSys},
 		why: "platform runs roles in one process. It may import every room of internal except the command line, which stands on it.",
 	},
 	{
@@ -113,7 +114,7 @@ var rooms = []room{
 		why: "the demo shows what a user sees: a process, a crash, the Kafka protocol. It must not know the broker's inside.",
 	},
 	{
-		path: cli, imports: []string{base, wire, commitlog, metadata, platform, demo}, modules: []string{modFranz, modKmsg, modKadm, modCobra, modPflag, modYAML, modProgressbar, modXTerm, modXSys, modXSync},
+		path: cli, imports: []string{base, wire, commitlog, metadata, registry, platform, demo}, modules: []string{modFranz, modKmsg, modKadm, modCobra, modPflag, modYAML, modProgressbar, modXTerm, modXSys, modXSync},
 		why: "commands reach a broker only through the Kafka protocol, so that all of them work against Apache Kafka too; `log dump` and `log verify` may read files through commitlog. The broker's inside is closed to them.",
 	},
 	{
@@ -157,8 +158,12 @@ var rooms = []room{
 		why: "both brokers are asked over the protocol; the wire's batches are only what is sent.",
 	},
 	{
-		path: "test/chaos", imports: []string{launch}, modules: []string{modFranz, modKmsg, modKadm, modPorcupine, modXSys},
+		path: "test/chaos", imports: []string{launch}, modules: []string{modFranz, modKmsg, modKadm, modPorcupine, modXSys, modCompress, modLZ4},
 		why: "a killed process is a child process: chaos uses the binary and the protocol only.",
+	},
+	{
+		path: "test/registry", imports: []string{launch, "test/shell"}, modules: []string{modFranz, modKmsg},
+		why: "registries are judged as processes, over HTTP and by the topic they leave behind.",
 	},
 	{
 		path: "test/bench", imports: []string{launch}, modules: []string{modFranz, modKmsg, modKadm, modXSys},

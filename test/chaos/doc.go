@@ -5,6 +5,9 @@
 // nothing out of order, no committed offset gone back. Histories of single operations are checked for
 // linearizability against a model of a log. A disk of a few megabytes is filled until writes fail.
 //
+// An attacker's client does what strangers and ill-meaning users can do, beside one that does nothing wrong, and prints
+// what it cost the broker and that client. LEAT_CHAOS_ATTACK names one attack of attack_test.go.
+//
 // SIGKILL leaves the operating system's cache in place, so these tests say nothing about power cuts; those are
 // simulated in test/sim.
 //

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +128,11 @@ func play(t *testing.T, kind string, blocks []block, restarts bool) []block {
 		t.Fatal(err)
 	}
 	defer s.Close()
+	if slices.ContainsFunc(blocks, func(b block) bool { return strings.Contains(b.command, "leat schema") }) {
+		if err := s.StartRegistry(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
 	got := make([]block, len(blocks))
 	for i, b := range blocks {
 		if restarts && i > 0 {

@@ -38,7 +38,7 @@ func command(dir string, env []string, args ...string) *exec.Cmd {
 
 func startUp(t *testing.T, dir string, env []string, args ...string) *up {
 	t.Helper()
-	cmd := command(dir, env, append([]string{"up", "--data", "data", "--listeners", "PLAINTEXT://127.0.0.1:0", "--http", "127.0.0.1:0"}, args...)...)
+	cmd := command(dir, env, append([]string{"up", "--data", "data", "--listeners", "PLAINTEXT://127.0.0.1:0", "--http", "127.0.0.1:0", "--registry", "127.0.0.1:0"}, args...)...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func startUp(t *testing.T, dir string, env []string, args ...string) *up {
 	return u
 }
 
-var readyLine = regexp.MustCompile(`^leat is ready in [\d.]+ (µs|ms|s): PLAINTEXT://(127\.0\.0\.1:\d+), metrics on (http://127\.0\.0\.1:\d+)/metrics, \d+ partitions?, data in (.*)$`)
+var readyLine = regexp.MustCompile(`^leat is ready in [\d.]+ (µs|ms|s): PLAINTEXT://(127\.0\.0\.1:\d+), metrics on (http://127\.0\.0\.1:\d+)/metrics, schema registry on http://127\.0\.0\.1:\d+, \d+ partitions?, data in (.*)$`)
 
 func (u *up) addresses() (broker, web string) {
 	u.t.Helper()
@@ -120,7 +120,7 @@ func TestUp(t *testing.T) {
 	output(t, command(dir, nil, "topic", "create", "t", "-p", "3", "--bootstrap-servers", broker))
 	output(t, command(dir, nil, "produce", "t", "--value", "kept", "--bootstrap-servers", broker))
 
-	second := command(dir, nil, "up", "--data", "data", "--listeners", "PLAINTEXT://127.0.0.1:0", "--http", "off")
+	second := command(dir, nil, "up", "--data", "data", "--listeners", "PLAINTEXT://127.0.0.1:0", "--http", "off", "--registry", "off")
 	out, err := second.CombinedOutput()
 	want := "error: cannot use the data directory " + filepath.Join(dir, "data") + "\n  detail: another broker is running on it\n"
 	if err == nil || second.ProcessState.ExitCode() != 1 || !strings.HasPrefix(string(out), want) {

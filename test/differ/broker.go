@@ -11,6 +11,7 @@ import (
 
 // common are the settings of both brokers in every profile: nothing waits longer than it must.
 var common = map[string]string{
+	"log.retention.ms":                                            "-1", // the records' times are long ago
 	"group.initial.rebalance.delay.ms":                            "0",
 	"offsets.topic.num.partitions":                                "2",
 	"transaction.state.log.num.partitions":                        "2",

@@ -102,8 +102,24 @@ func compareTrees(x, y any, path string, differ func(string, any, any)) {
 	}
 }
 
-// compareSets names what only one of two arrays of different lengths has.
+// compareSets names what only one of two arrays of different lengths has. Elements that have names are compared with
+// those of the same name.
 func compareSets(a, b []any, path string, differ func(string, any, any)) {
+	if named := byIdentity(b); named != nil && byIdentity(a) != nil {
+		for _, e := range a {
+			other, ok := named[identity(e)]
+			if !ok {
+				differ(path+"[]", e, absent{})
+				continue
+			}
+			delete(named, identity(e))
+			compareTrees(e, other, path+"[0]", differ)
+		}
+		for _, k := range slices.Sorted(maps.Keys(named)) {
+			differ(path+"[]", absent{}, named[k])
+		}
+		return
+	}
 	count := map[string]int{}
 	for _, e := range b {
 		count[compact(e)]++
@@ -123,6 +139,18 @@ func compareSets(a, b []any, path string, differ func(string, any, any)) {
 	}
 }
 
+// byIdentity is nil if two elements have the same name.
+func byIdentity(all []any) map[string]any {
+	out := map[string]any{}
+	for _, e := range all {
+		out[identity(e)] = e
+	}
+	if len(out) < len(all) {
+		return nil
+	}
+	return out
+}
+
 // Known are the differences that stay, with their reasons.
 type Known []*Reason
 
@@ -138,12 +166,16 @@ type KnownLine struct {
 	Low, High int16
 	Case      string
 	Path      string
-	Seen      int // how many differences it stood for
+	Ours      string // empty: anything
+	Seen      int    // how many differences it stood for
 }
 
 // ReadKnown reads the table: "why" and a reason, then a line for each kind of difference,
 //
 //	CreateTopics | 2-7 | too many * | Topics[*].ErrorCode
+//	* | * | * | *ErrorMessage | "TEXT"
+//
+// with what ours is as a fifth column, if that matters.
 func ReadKnown(file string, versions Versions) (Known, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -162,22 +194,24 @@ func ReadKnown(file string, versions Versions) (Known, error) {
 			continue
 		}
 		f := strings.Split(line, "|")
-		if len(f) != 4 || len(out) == 0 {
+		if len(f) < 4 || len(f) > 5 || len(out) == 0 {
 			return nil, fmt.Errorf("%s:%d: want API | versions | case | path below a why", file, n)
 		}
 		for i := range f {
 			f[i] = strings.TrimSpace(f[i])
 		}
-		k := &KnownLine{API: f[0], Case: f[2], Path: f[3]}
-		key, err := keyOf(f[0])
-		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", file, n, err)
+		k := &KnownLine{API: f[0], High: maxKey, Case: f[2], Path: f[3]}
+		if len(f) == 5 {
+			k.Ours = f[4]
 		}
-		if f[1] == "*" {
-			f[1] = ""
-		}
-		if k.Low, k.High, err = versions.parse(key, f[1]); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", file, n, err)
+		if f[0] != "*" {
+			key, err := keyOf(f[0])
+			if err == nil {
+				k.Low, k.High, err = versions.parse(key, strings.TrimPrefix(f[1], "*"))
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s:%d: %w", file, n, err)
+			}
 		}
 		last := out[len(out)-1]
 		last.Lines = append(last.Lines, k)
@@ -189,7 +223,7 @@ func ReadKnown(file string, versions Versions) (Known, error) {
 func (k Known) Explains(d *Difference) bool {
 	for _, r := range k {
 		for _, l := range r.Lines {
-			if strings.EqualFold(l.API, kmsg.NameForKey(int16(d.Key))) && d.Version >= l.Low && d.Version <= l.High && glob(l.Case, d.Case) && glob(l.Path, d.Path) {
+			if (l.API == "*" || strings.EqualFold(l.API, kmsg.NameForKey(int16(d.Key)))) && (l.Ours == "" || glob(l.Ours, d.Ours)) && d.Version >= l.Low && d.Version <= l.High && glob(l.Case, d.Case) && glob(l.Path, d.Path) {
 				l.Seen++
 				return true
 			}

@@ -2,6 +2,7 @@ package differ
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 )
 
 // answerLimit is how long a broker may think about one request. Nothing in the list waits for more than half a second.
-const answerLimit = 2 * time.Second
+const answerLimit = 3 * time.Second
 
 // Outcomes that are not an answer.
 const (
@@ -25,9 +26,10 @@ const (
 
 // wire is one connection. It is dialled when it is first needed, and again after the broker closed it.
 type wire struct {
-	addr string
-	conn net.Conn
-	corr int32
+	addr  string
+	limit time.Duration // how long to wait for an answer; 0 is answerLimit
+	conn  net.Conn
+	corr  int32
 }
 
 func (w *wire) close() {
@@ -60,7 +62,7 @@ func (w *wire) ask(key, version int16, flexible bool, body []byte, silent bool) 
 			return nil, "", err
 		}
 	}
-	if err := w.conn.SetDeadline(time.Now().Add(answerLimit)); err != nil {
+	if err := w.conn.SetDeadline(time.Now().Add(cmp.Or(w.limit, answerLimit))); err != nil {
 		return nil, "", err
 	}
 	w.corr++
@@ -82,7 +84,7 @@ func (w *wire) ask(key, version int16, flexible bool, body []byte, silent bool) 
 		return nil, overtime, nil
 	case err != nil:
 		w.close()
-		return nil, closed, nil
+		return nil, closed, nil //nolint:nilerr // that is the outcome
 	case silent && corr == w.corr:
 		return nil, unasked, nil
 	case corr != want:

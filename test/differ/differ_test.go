@@ -51,7 +51,7 @@ func readVersions(t *testing.T) Versions {
 }
 
 // goThrough runs the list against a fresh broker for each profile.
-func goThrough(t *testing.T, kind string, versions Versions) []Answer {
+func goThrough(t *testing.T, kind string, versions Versions, recorded Record) []Answer {
 	t.Helper()
 	scripts, err := Scripts(scriptDir, versions)
 	if err != nil {
@@ -69,7 +69,7 @@ func goThrough(t *testing.T, kind string, versions Versions) []Answer {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &Side{Addr: b.Addr(), Kafka: kind == launch.Kafka}
+		s := &Side{Addr: b.Addr(), Kafka: kind == launch.Kafka, Recorded: recorded}
 		if len(profiles[profile].Listeners) > 0 {
 			s.Secured = b.AddrOf(profiles[profile].Listeners[0])
 		}
@@ -108,19 +108,26 @@ func TestKafka(t *testing.T) {
 	if os.Getenv("LEAT_DIFFER_KAFKA") == "" {
 		t.Skip("LEAT_DIFFER_KAFKA is not set: Apache Kafka is not started")
 	}
-	answers := goThrough(t, launch.Kafka, readVersions(t))
+	var recorded Record
+	if !*update {
+		var err error
+		if recorded, err = ReadRecord(recordDir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answers := goThrough(t, launch.Kafka, readVersions(t), recorded)
 	if *update {
 		if err := WriteRecord(recordDir, answers); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	recorded, err := ReadRecord(recordDir)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, a := range answers {
 		for _, d := range Compare(a, recorded[a.key()]) {
+			if d.Ours == overtime { // a busy machine looks the same
+				t.Logf("no answer in time: %s v%d, %s: %s", kmsg.NameForKey(int16(d.Key)), d.Version, d.Script, d.Case)
+				continue
+			}
 			t.Errorf("Kafka answers otherwise today: %s v%d, %s: %s: %s: now %s, recorded %s",
 				kmsg.NameForKey(int16(d.Key)), d.Version, d.Script, d.Case, d.Path, d.Ours, d.Theirs)
 		}
@@ -139,7 +146,7 @@ func TestLeat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answers := goThrough(t, launch.Leat, versions)
+	answers := goThrough(t, launch.Leat, versions, nil)
 	missing := map[kmsg.Key]int{}
 	found := digest{}
 	for _, a := range answers {
@@ -162,7 +169,7 @@ func TestLeat(t *testing.T) {
 		t.Error(line)
 	}
 	for key, n := range missing {
-		t.Logf("%s is not served: %d requests not sent", kmsg.NameForKey(int16(key)), n)
+		t.Errorf("%s is not served: %d requests not sent", kmsg.NameForKey(int16(key)), n)
 	}
 	t.Logf("%d answers compared, %d differences that are not listed", len(answers), found.n)
 	if *only != "" {

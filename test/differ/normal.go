@@ -32,6 +32,15 @@ type normalizer struct {
 	now     time.Time
 	topics  map[[16]byte]string
 	cluster string
+	key     kmsg.Key // of the answer at hand
+}
+
+// word is what stands for a field of that name, if anything does.
+func (n *normalizer) word(name string) string {
+	if w := more[n.key][name]; w != "" {
+		return w
+	}
+	return words[name]
 }
 
 var (
@@ -41,14 +50,21 @@ var (
 
 // words are fields that are replaced whatever they hold, unless it is the default.
 var words = map[string]string{
-	"Host": "HOST", "Port": "PORT", "ClusterID": "CLUSTER", "LogDir": "DIR", "SessionID": "SESSION", "ShareSessionID": "SESSION",
+	"Host": "HOST", "Port": "PORT", "ClusterID": "CLUSTER", "LogDir": "DIR", "Dir": "DIR", "SessionID": "SESSION", "ShareSessionID": "SESSION",
 	"ErrorMessage": "TEXT", "StatusMessage": "TEXT", "StatusDetail": "TEXT", "BrokerEpoch": "EPOCH", "Documentation": "TEXT",
 	"TotalBytes": "BYTES", "UsableBytes": "BYTES", "Size": "BYTES", "ThrottleMillis": "MILLIS",
 	"HMAC": "BYTES", "TokenID": "UUID", "FinalizedFeaturesEpoch": "EPOCH", "MetadataVersion": "EPOCH",
 }
 
+// more are words of one API: how far the metadata log of a broker is.
+var more = map[kmsg.Key]map[string]string{
+	kmsg.DescribeQuorum:   {"LogEndOffset": "OFFSET", "HighWatermark": "OFFSET", "LeaderEpoch": "EPOCH"},
+	kmsg.UnregisterBroker: {"BrokerID": "ID"},
+}
+
 // tree is the answer's form for comparing.
 func (n *normalizer) tree(resp kmsg.Response) map[string]any {
+	n.key = kmsg.Key(resp.Key())
 	v := reflect.ValueOf(resp).Elem()
 	out, _ := n.structure(v, newDefault(v.Type()).Elem()).(map[string]any)
 	delete(out, "Version")
@@ -102,8 +118,8 @@ func (n *normalizer) value(name string, f reflect.Value) any {
 		for i := range f.Len() {
 			out = append(out, n.value(name, f.Index(i)))
 		}
-		if f.Type().Elem().Kind() == reflect.Struct || f.Type().Elem().Kind() == reflect.String {
-			slices.SortFunc(out, func(a, b any) int { return strings.Compare(compact(a), compact(b)) })
+		if name == "Partitions" || f.Type().Elem().Kind() == reflect.Struct || f.Type().Elem().Kind() == reflect.String {
+			slices.SortFunc(out, func(a, b any) int { return strings.Compare(sortKey(a), sortKey(b)) })
 		}
 		return out
 	case reflect.String:
@@ -118,15 +134,35 @@ func (n *normalizer) value(name string, f reflect.Value) any {
 	return n.number(name, f)
 }
 
+// identity is what names an element among others: a topic, a partition, a group.
+func identity(v any) string {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return compact(v)
+	}
+	var b strings.Builder
+	for _, name := range []string{"Topic", "TopicID", "Name", "Group", "GroupID", "ResourceName", "TransactionalID", "Host", "ApiKey", "Partition"} {
+		fmt.Fprint(&b, m[name])
+		b.WriteByte(0)
+	}
+	return b.String()
+}
+
+// sortKey puts elements of the same name side by side, whatever else is in them.
+func sortKey(v any) string { return identity(v) + compact(v) }
+
 func (n *normalizer) number(name string, f reflect.Value) any {
 	if f.Kind() == reflect.Float64 {
 		return fmt.Sprint(f.Float())
 	}
 	if f.CanUint() {
+		if w := n.word(name); w != "" {
+			return w
+		}
 		return json.Number(fmt.Sprint(f.Uint()))
 	}
 	i := f.Int()
-	if w := words[name]; w != "" && i > 0 {
+	if w := n.word(name); w != "" && i > 0 {
 		return w
 	}
 	if f.Kind() == reflect.Int64 {
@@ -145,7 +181,7 @@ func (n *normalizer) number(name string, f reflect.Value) any {
 const scriptPID = 1_000_000
 
 func (n *normalizer) text(name, s string) any {
-	if w := words[name]; w != "" && s != "" {
+	if w := n.word(name); w != "" && s != "" {
 		return w
 	}
 	if s != "" && s == n.cluster {
@@ -171,7 +207,7 @@ func (n *normalizer) topicID(id [16]byte) any {
 }
 
 func (n *normalizer) bytes(name string, b []byte) any {
-	if w := words[name]; w != "" && len(b) > 0 {
+	if w := n.word(name); w != "" && len(b) > 0 {
 		return fmt.Sprintf("%s(%d)", w, len(b))
 	}
 	if name == "RecordBatches" || name == "Records" {
@@ -192,7 +228,10 @@ func (n *normalizer) batches(b []byte) any {
 		pid := int64(binary.BigEndian.Uint64(b[43:]))
 		m := map[string]any{
 			"Base": json.Number(fmt.Sprint(binary.BigEndian.Uint64(b))), "Count": json.Number(fmt.Sprint(binary.BigEndian.Uint32(b[57:]))),
-			"Attributes": json.Number(fmt.Sprint(attributes)), "Bytes": json.Number(fmt.Sprint(size)),
+			"Attributes": json.Number(fmt.Sprint(attributes)),
+		}
+		if attributes&7 == 0 { // codecs may reach other sizes
+			m["Bytes"] = json.Number(fmt.Sprint(size))
 		}
 		if pid >= 0 {
 			m["Producer"] = fmt.Sprintf("%v epoch %d sequence %d", n.number("ProducerID", reflect.ValueOf(pid)), binary.BigEndian.Uint16(b[51:]), int32(binary.BigEndian.Uint32(b[53:])))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"time"
@@ -28,6 +29,8 @@ type Side struct {
 	// Kafka answers before what was changed can be seen everywhere, so each change is followed by a moment's wait.
 	Kafka    bool
 	Versions Versions // what it advertises: the rest of the list is not sent
+	// Recorded, if set, is what the answers are expected to be: for none nobody waits long.
+	Recorded Record
 	// Progress, if set, is called with what is sent next.
 	Progress func(string)
 
@@ -35,8 +38,13 @@ type Side struct {
 	main   *wire // the list goes over it
 	aside  *wire // questions that are not in the list
 	saved  map[string]any
-	script *Script
-	out    []Answer
+	// partitions by topic as they were last seen, and those that are new since awaitLeaders.
+	partitions, fresh map[string]int
+	script            *Script
+	limit             time.Duration
+	seen              map[recordKey]bool
+	logins            map[string]*wire // by mechanism, user and password
+	out               []Answer
 }
 
 // changes are the APIs whose effects Kafka shows a moment after the answer.
@@ -46,11 +54,16 @@ var changes = map[kmsg.Key]bool{
 	kmsg.CreateDelegationToken: true, kmsg.RenewDelegationToken: true, kmsg.ExpireDelegationToken: true,
 }
 
+// silence is how long a request is given that is known to get no answer.
+const silence = 700 * time.Millisecond
+
 const settle = 25 * time.Millisecond
 
 // Connect asks what the broker serves and waits until its coordinators do.
 func (s *Side) Connect(ctx context.Context) error {
 	s.main, s.aside = &wire{addr: s.Addr}, &wire{addr: s.Addr}
+	s.logins = map[string]*wire{}
+	s.fresh, s.seen = map[string]int{}, map[recordKey]bool{}
 	s.normal = normalizer{now: time.Now(), topics: map[[16]byte]string{}}
 	resp, _, err := s.send(s.main, kmsg.NewPtrApiVersionsRequest(), 0)
 	if err != nil {
@@ -129,9 +142,68 @@ func (s *Side) learnTopics() error {
 	}
 	m := resp.(*kmsg.MetadataResponse)
 	s.normal.cluster = *m.ClusterID
+	now := map[string]int{}
 	for _, t := range m.Topics {
-		if t.Topic != nil {
-			s.normal.topics[t.TopicID] = *t.Topic
+		if t.Topic == nil || t.ErrorCode != 0 {
+			continue
+		}
+		s.normal.topics[t.TopicID] = *t.Topic
+		now[*t.Topic] = len(t.Partitions)
+		if s.partitions[*t.Topic] != len(t.Partitions) {
+			s.fresh[*t.Topic] = len(t.Partitions)
+		}
+	}
+	maps.DeleteFunc(s.fresh, func(name string, _ int) bool { return s.partitions[name] > 0 && now[name] == 0 })
+	s.partitions = now
+	return nil
+}
+
+// created notes topics that may be seen later than the answer that tells of them.
+func (s *Side) created(req kmsg.Request, resp kmsg.Response) {
+	asked, ok := req.(*kmsg.CreateTopicsRequest)
+	if !ok {
+		return
+	}
+	for _, t := range resp.(*kmsg.CreateTopicsResponse).Topics {
+		s.normal.topics[t.TopicID] = t.Topic
+		if t.ErrorCode == 0 && !asked.ValidateOnly && s.partitions[t.Topic] == 0 {
+			s.fresh[t.Topic] = 1
+		}
+	}
+}
+
+// awaitLeaders waits until the partitions that are new can be asked: Kafka answers CreateTopics before.
+func (s *Side) awaitLeaders(ctx context.Context) error {
+	tick := time.NewTicker(settle)
+	defer tick.Stop()
+	for s.Kafka && len(s.fresh) > 0 {
+		req := kmsg.NewPtrListOffsetsRequest()
+		req.ReplicaID = -1
+		for name, partitions := range s.fresh {
+			topic := kmsg.NewListOffsetsRequestTopic()
+			topic.Topic = name
+			for p := range partitions {
+				part := kmsg.NewListOffsetsRequestTopicPartition()
+				part.Partition, part.Timestamp = int32(p), -1
+				topic.Partitions = append(topic.Partitions, part)
+			}
+			req.Topics = append(req.Topics, topic)
+		}
+		resp, _, err := s.send(s.aside, req, 5)
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(compact(s.normal.tree(resp)), "ErrorCode") {
+			clear(s.fresh)
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("topics %v do not come up: %w", s.fresh, ctx.Err())
+		case <-tick.C:
+		}
+		if err := s.learnTopics(); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -178,7 +250,7 @@ func (s *Side) part(ctx context.Context, p *Part, advertised Versions) error {
 func (s *Side) unserved(ctx context.Context, script *Script, advertised Versions) error {
 	for i := range script.Parts {
 		for _, t := range script.Parts[i].Requests {
-			if script.Parts[i].Once || t.Key != script.API || t.Version >= 0 || t.Key == kmsg.ApiVersions {
+			if script.Denied || script.Parts[i].Once || t.Key != script.API || t.Version >= 0 || t.Key == kmsg.ApiVersions {
 				continue
 			}
 			t.Name, t.Vary, t.Save, t.Until = "a version that is not served", nil, nil, [2]string{}
@@ -220,10 +292,10 @@ func (s *Side) template(ctx context.Context, t *Template, partVersion, version i
 		}
 		served, ok := s.Versions[t.Key]
 		if !ok || t.Version < 0 && (version > served[1] || version < served[0]) {
-			s.out = append(s.out, Answer{s.script.Name, name, t.Key, version, partVersion, notServed})
+			s.add(Answer{s.script.Name, name, t.Key, version, partVersion, notServed})
 			continue
 		}
-		sc := &scope{version: partVersion, n: i, saved: s.saved, topicID: s.topicID}
+		sc := &scope{version: partVersion, n: i, saved: s.saved, topicID: s.topicID, lenient: s.script.Denied}
 		req, body, ok, err := t.encode(sc, &variants[i], version)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -234,13 +306,27 @@ func (s *Side) template(ctx context.Context, t *Template, partVersion, version i
 		if s.Progress != nil {
 			s.Progress(fmt.Sprintf("%s: %s v%d", s.script.Name, name, version))
 		}
+		s.limit = 0
+		if s.Recorded[recordKey{s.script.Name, name, partVersion}] == overtime {
+			s.limit = silence
+		}
 		text, err := s.exchange(ctx, t, req, version, body, i == 0)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		s.out = append(s.out, Answer{s.script.Name, name, t.Key, version, partVersion, text})
+		s.add(Answer{s.script.Name, name, t.Key, version, partVersion, text})
 	}
 	return nil
+}
+
+// add numbers answers to cases of the same name.
+func (s *Side) add(a Answer) {
+	name := a.Case
+	for n := 2; s.seen[a.key()]; n++ {
+		a.Case = fmt.Sprintf("%s (%d)", name, n)
+	}
+	s.seen[a.key()] = true
+	s.out = append(s.out, a)
 }
 
 // notServed stands for the answers of an API that the broker does not advertise.
@@ -249,10 +335,13 @@ const notServed = "not served"
 // exchange sends a body, until the answer is what the script waits for, and returns the answer's form.
 func (s *Side) exchange(ctx context.Context, t *Template, req kmsg.Request, version int16, body []byte, original bool) (string, error) {
 	w := s.main
-	if t.Login != nil {
+	if t.Secured {
 		w = &wire{addr: s.Secured}
 		defer w.close()
-		if err := s.login(w, t.Login); err != nil {
+	}
+	if t.Login != nil {
+		var err error
+		if w, err = s.loggedIn(t.Login); err != nil {
 			return "", err
 		}
 	}
@@ -260,8 +349,13 @@ func (s *Side) exchange(ctx context.Context, t *Template, req kmsg.Request, vers
 	silent := isProduce && produce.Acks == 0
 	tick := time.NewTicker(settle)
 	defer tick.Stop()
+	w.limit = s.limit
+	awaited := original && t.Until[0] != ""
 	for try := 0; ; try++ {
 		answer, outcome, err := w.ask(int16(t.Key), version, req.IsFlexible(), body, silent)
+		if outcome == overtime && awaited && try < 5 {
+			continue
+		}
 		if err != nil || outcome != "" {
 			return outcome, err
 		}
@@ -276,10 +370,14 @@ func (s *Side) exchange(ctx context.Context, t *Template, req kmsg.Request, vers
 			if err := s.learnTopics(); err != nil {
 				return "", err
 			}
+			s.created(req, resp)
+			if err := s.awaitLeaders(ctx); err != nil {
+				return "", err
+			}
 		}
 		root := reflect.ValueOf(resp).Elem()
 		tree := s.normal.tree(resp)
-		if t.Until[0] != "" && try < 200 {
+		if awaited && try < 200 {
 			f, err := at(root, t.Until[0])
 			if err != nil || fmt.Sprint(indirect(f)) != t.Until[1] {
 				select {
@@ -314,27 +412,39 @@ func indirect(v reflect.Value) any {
 	return v.Interface()
 }
 
-// keep leaves only those elements of arrays in the tree that hold a text.
+// keep leaves only those elements of arrays in the tree that hold a text. A path goes through all elements of an array.
 func keep(tree map[string]any, only [][2]string) {
 	for _, o := range only {
-		path := strings.Split(o[0], ".")
-		node := tree
-		for _, p := range path[:len(path)-1] {
-			node, _ = node[p].(map[string]any)
-		}
-		last := path[len(path)-1]
-		all, _ := node[last].([]any)
-		if all == nil {
-			continue
-		}
-		kept := []any{}
-		for _, e := range all {
-			if strings.Contains(compact(e), o[1]) {
-				kept = append(kept, e)
-			}
-		}
-		node[last] = kept
+		keepAt(tree, strings.Split(o[0], "."), o[1])
 	}
+}
+
+func keepAt(node any, path []string, text string) {
+	if all, ok := node.([]any); ok {
+		for _, e := range all {
+			keepAt(e, path, text)
+		}
+		return
+	}
+	m, ok := node.(map[string]any)
+	if !ok {
+		return
+	}
+	if len(path) > 1 {
+		keepAt(m[path[0]], path[1:], text)
+		return
+	}
+	all, ok := m[path[0]].([]any)
+	if !ok {
+		return
+	}
+	kept := []any{}
+	for _, e := range all {
+		if strings.Contains(compact(e), text) {
+			kept = append(kept, e)
+		}
+	}
+	m[path[0]] = kept
 }
 
 // topicID asks for a topic's id; zero when there is none.
@@ -349,6 +459,20 @@ func (s *Side) topicID(name string) [16]byte {
 		return [16]byte{}
 	}
 	return resp.(*kmsg.MetadataResponse).Topics[0].TopicID
+}
+
+// loggedIn is the connection of somebody, made when it is first needed or was closed.
+func (s *Side) loggedIn(how []string) (*wire, error) {
+	name := strings.Join(how, " ")
+	w := s.logins[name]
+	if w == nil {
+		w = &wire{addr: s.Secured}
+		s.logins[name] = w
+	}
+	if w.conn != nil {
+		return w, nil
+	}
+	return w, s.login(w, how)
 }
 
 // login authenticates a connection with SASL PLAIN or as a token's owner.

@@ -25,10 +25,11 @@ import (
 //	> name of the request
 //	{"Topics": [{"Topic": "a-$v"}]}
 //	vary Topics[0].Topic: "" | ".." | "$long(250)"
-//	vary * -TimeoutMillis -Topics.NumPartitions
+//	vary * -TimeoutMillis -Topics.NumPartitions -Topics~twice
 //	save id = Topics[0].TopicID
 //	only Topics = "Topic":"a-
 //	until Topics[0].ErrorCode = 0
+//	login PLAIN admin admin-secret
 //
 //	> name of the request : FindCoordinator @1
 //	{"CoordinatorKey": "g"}
@@ -39,6 +40,7 @@ type Script struct {
 	Name    string // the file's, without ending
 	API     kmsg.Key
 	Profile string
+	Denied  bool // made from another one, for somebody without rights
 	Parts   []Part
 }
 
@@ -60,6 +62,7 @@ type Template struct {
 	Only    [][2]string // path of an array, text that an element has to hold
 	Until   [2]string   // path, value
 	Raw     string      // bytes in the place of the body, or change of them
+	Secured bool        // on a new connection to the listener that wants a login
 	Login   []string    // mechanism, user and password for a connection of its own
 }
 
@@ -90,7 +93,30 @@ func Scripts(dir string, versions Versions) ([]*Script, error) {
 		s.Name = strings.TrimSuffix(filepath.Base(f), ".txt")
 		out = append(out, s)
 	}
+	for _, s := range out {
+		if s.Profile == "plain" {
+			out = append(out, s.denied())
+		}
+	}
 	return out, nil
+}
+
+// denied is the script as somebody sends it who may do nothing: each request once, without variants. What earlier
+// requests would have learned is made up.
+func (s *Script) denied() *Script {
+	d := &Script{Name: "denied_" + s.Name, API: s.API, Profile: "secured", Denied: true}
+	for _, p := range s.Parts {
+		mine := Part{Once: p.Once, Min: p.Min, Max: p.Max}
+		for _, t := range p.Requests {
+			// The handshake of a connection that is logged in, and what needs no right, are no matter here.
+			if t.Raw != "" || t.Key == kmsg.SASLHandshake || t.Key == kmsg.SASLAuthenticate || t.Key == kmsg.ApiVersions {
+				continue
+			}
+			mine.Requests = append(mine.Requests, Template{Name: t.Name, Key: t.Key, Version: t.Version, Body: t.Body, Login: []string{"PLAIN", "alice", "alice-secret"}})
+		}
+		d.Parts = append(d.Parts, mine)
+	}
+	return d
 }
 
 func parseScript(text string, versions Versions) (*Script, error) {
@@ -202,6 +228,8 @@ func (t *Template) option(word, rest string) error {
 		return err
 	case "raw":
 		t.Raw = rest
+	case "secured":
+		t.Secured = true
 	case "login":
 		t.Login = strings.Fields(rest)
 		if len(t.Login) != 3 {

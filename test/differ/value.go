@@ -21,6 +21,7 @@ type scope struct {
 	n       int // of the variant
 	saved   map[string]any
 	topicID func(name string) [16]byte
+	lenient bool // what was not saved is "1"
 }
 
 var reference = regexp.MustCompile(`\$([a-z][A-Za-z0-9]*)(?:\(([^()]*)\))?`)
@@ -55,6 +56,9 @@ func (s *scope) lookup(ref string) (any, error) {
 		return strconv.Itoa(s.n), nil
 	case !isCall:
 		v, ok := s.saved[name]
+		if !ok && s.lenient {
+			return "1", nil
+		}
 		if !ok {
 			return nil, fmt.Errorf("$%s was not saved", name)
 		}

@@ -62,7 +62,10 @@ func show(v any) string {
 	if v == nil {
 		return "null"
 	}
-	return fmt.Sprint(v)
+	if id, ok := v.([16]byte); ok && id == [16]byte{} {
+		return "zero"
+	}
+	return compact(v)
 }
 
 // allFields gives each field of the message its edge and bad values, one at a time.
@@ -81,7 +84,11 @@ func (t *Template) allFields(except []string) ([]variant, error) {
 				return
 			}
 		}
-		out = append(out, edges(path, f)...)
+		for _, v := range edges(path, f) {
+			if !slices.Contains(except, plain+"~"+v.name[strings.LastIndexByte(v.name, ' ')+1:]) {
+				out = append(out, v)
+			}
+		}
 	})
 	return append(out, variant{name: "last byte cut", raw: "cut 1"}, variant{name: "a byte too many", raw: "add 00"}, variant{name: "no body", raw: "body"}), nil
 }

@@ -71,6 +71,11 @@ func run(t *testing.T, page string) {
 		t.Fatal(err)
 	}
 	defer s.Close()
+	if strings.Contains(string(text), "leat schema ") {
+		if err := s.StartRegistry(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
 
 	lines := strings.Split(string(text), "\n")
 	var got string

@@ -12,6 +12,9 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // kgoVersion is the release of franz-go whose tests judge the broker; the one in go.mod.
@@ -44,13 +47,41 @@ func kgoSuite(ctx context.Context, e *env) error {
 	if records == "" {
 		records = "50000"
 	}
-	out, runErr := e.run(ctx, command{dir: dir, limit: 11*time.Minute + 30*time.Second, env: []string{
-		"KGO_SEEDS=" + e.addr, "KGO_TEST_RF=1", "KGO_LOG_LEVEL=none", "KGO_TEST_RECORDS=" + records,
-	}}, binary, args...)
+	settings := []string{"KGO_SEEDS=" + e.addr, "KGO_TEST_RF=1", "KGO_LOG_LEVEL=none", "KGO_TEST_RECORDS=" + records}
+	if e.broker != nil {
+		if err := makeScramUser(ctx, e.addr); err != nil {
+			return err
+		}
+		settings = append(settings, "KGO_TEST_SCRAM_SEEDS="+e.broker.AddrOf("SASL_PLAINTEXT"), "KGO_TEST_SCRAM="+scramUser+":"+scramPassword)
+	}
+	out, runErr := e.run(ctx, command{dir: dir, limit: 11*time.Minute + 30*time.Second, env: settings}, binary, args...)
 	if err := os.WriteFile(filepath.Join(e.work, "output.txt"), []byte(out), 0o640); err != nil {
 		return err
 	}
 	return reportKgo(e, out, runErr)
+}
+
+// kgoProps let the suite's SCRAM tests in, on a listener of their own; the rest of it comes by the plain one.
+var kgoProps = map[string]string{
+	"sasl.enabled.mechanisms":                                     "SCRAM-SHA-256",
+	"listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+}
+
+const scramUser, scramPassword = "kgo", "kgo-secret"
+
+func makeScramUser(ctx context.Context, addr string) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(addr))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	done, err := kadm.NewClient(cl).AlterUserSCRAMs(ctx, nil, []kadm.UpsertSCRAM{{
+		User: scramUser, Mechanism: kadm.ScramSha256, Iterations: 4096, Password: scramPassword,
+	}})
+	if err != nil {
+		return err
+	}
+	return done.Error()
 }
 
 // buildKgo compiles the suite once per version.

@@ -21,7 +21,7 @@ func aioKafka(ctx context.Context, e *env) error {
 }
 
 // python runs a script in a virtual environment of its own that holds one package.
-func python(ctx context.Context, e *env, script, requirement string) error {
+func python(ctx context.Context, e *env, script, requirement string, args ...string) error {
 	if err := have("python3", "python3 python3-venv"); err != nil {
 		return err
 	}
@@ -42,5 +42,5 @@ func python(ctx context.Context, e *env, script, requirement string) error {
 			return err
 		}
 	}
-	return e.script(ctx, command{limit: 3 * time.Minute}, bin, "-u", e.source("python", script), e.addr)
+	return e.script(ctx, command{limit: 3 * time.Minute}, bin, append([]string{"-u", e.source("python", script), e.addr}, args...)...)
 }

@@ -24,6 +24,8 @@ type job struct {
 	limit time.Duration
 	run   func(context.Context, *env) error
 	props map[string]string // of the broker, besides what all jobs set
+	// listeners of the broker besides the plain one, by protocol.
+	listeners []string
 }
 
 // skipError ends a job that cannot run on this machine.

@@ -34,13 +34,19 @@ var jobs = []job{
 	{name: "kafka-python", from: "PyPI", limit: 5 * time.Minute, run: kafkaPython},
 	{name: "aiokafka", from: "PyPI", limit: 5 * time.Minute, run: aioKafka},
 	{name: "kafkajs", from: "npm", limit: 4 * time.Minute, run: kafkaJS},
+	{name: "confluent-js", from: "npm", limit: 12 * time.Minute, run: confluentJS},
 	{name: "sarama", from: "Go proxy", limit: 5 * time.Minute, run: sarama},
+	{name: "schemas-python", from: "PyPI", limit: 8 * time.Minute, run: schemasPython},
+	{name: "schemas-go", from: "Go proxy", limit: 8 * time.Minute, run: schemasGo},
 	{name: "java", from: "Maven Central", limit: 6 * time.Minute, run: javaClients},
 	{name: "java-share", from: "Maven Central", limit: 7 * time.Minute, run: shareClients},
 	{name: "security", from: "Debian, Maven Central", limit: 6 * time.Minute, run: security},
+	{name: "kerberos", from: "Debian, Maven Central", limit: 4 * time.Minute, run: kerberos},
 	{name: "java-streams", from: "Maven Central", limit: 8 * time.Minute, run: javaStreams, props: streamsProps},
 	{name: "java-tools", from: "Maven Central", limit: 8 * time.Minute, run: javaTools},
-	{name: "kgo", from: "Go proxy", limit: 12 * time.Minute, run: kgoSuite},
+	{name: "coordinators", from: "Maven Central", limit: 15 * time.Minute, run: coordinatorScripts},
+	{name: "answers", from: "Maven Central", limit: 16 * time.Minute, run: recordedAnswers},
+	{name: "kgo", from: "Go proxy", limit: 12 * time.Minute, run: kgoSuite, props: kgoProps, listeners: []string{"SASL_PLAINTEXT"}},
 }
 
 func main() {
@@ -130,7 +136,7 @@ func runJob(ctx context.Context, w io.Writer, root, broker string, j job) error 
 		"group.initial.rebalance.delay.ms": "0",
 	}
 	maps.Copy(props, j.props)
-	e.broker, err = launch.New(ctx, launch.Spec{Kind: broker, Dir: dir, HeapMB: 768, Props: props})
+	e.broker, err = launch.New(ctx, launch.Spec{Kind: broker, Dir: dir, HeapMB: 768, Props: props, Listeners: j.listeners})
 	if errors.Is(err, launch.ErrUnavailable) {
 		return skipError{err.Error()}
 	}

@@ -56,7 +56,7 @@ func (b *Broker) prepareKafka(ctx context.Context) error {
 		"node.id":                        "1",
 		"controller.quorum.voters":       "1@" + ours,
 		"listeners":                      "PLAINTEXT://" + b.Addr() + ",CONTROLLER://" + ours,
-		"advertised.listeners":           "PLAINTEXT://" + b.Addr(),
+		"advertised.listeners":           "PLAINTEXT://" + b.told(b.Addr()),
 		"controller.listener.names":      "CONTROLLER",
 		"inter.broker.listener.name":     "PLAINTEXT",
 		"listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
@@ -70,7 +70,7 @@ func (b *Broker) prepareKafka(ctx context.Context) error {
 	}
 	for _, name := range b.spec.Listeners {
 		props["listeners"] += "," + name + "://" + b.AddrOf(name)
-		props["advertised.listeners"] += "," + name + "://" + b.AddrOf(name)
+		props["advertised.listeners"] += "," + name + "://" + b.told(b.AddrOf(name))
 		props["listener.security.protocol.map"] += "," + name + ":" + name
 	}
 	maps.Copy(props, b.spec.Props)

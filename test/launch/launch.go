@@ -40,15 +40,20 @@ type Spec struct {
 	Env    []string          // added to the child's environment
 	// Listeners are the names of more listeners, each on a port of its own: "SASL_SSL".
 	Listeners []string
+	// Host is the name of this machine that clients are told; default its address, 127.0.0.1.
+	Host string
+	// Registry runs a schema registry beside our broker.
+	Registry bool
 }
 
 // Broker is one broker that can be started, killed and started again on the same data and port.
 type Broker struct {
-	spec Spec
-	port int
-	more map[string]int // ports of Spec.Listeners
-	lib  string         // Apache Kafka's jars
-	bin  string         // our program
+	spec     Spec
+	port     int
+	more     map[string]int // ports of Spec.Listeners
+	registry int            // port of Spec.Registry
+	lib      string         // Apache Kafka's jars
+	bin      string         // our program
 
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the child has ended
@@ -76,6 +81,9 @@ func New(ctx context.Context, spec Spec) (*Broker, error) {
 			return nil, err
 		}
 	}
+	if b.registry, err = freePort(); err != nil {
+		return nil, err
+	}
 	switch spec.Kind {
 	case Leat:
 		b.bin, err = leatBinary()
@@ -93,6 +101,17 @@ func (b *Broker) Addr() string { return "127.0.0.1:" + strconv.Itoa(b.port) }
 // AddrOf is the address of one of Spec.Listeners.
 func (b *Broker) AddrOf(listener string) string {
 	return "127.0.0.1:" + strconv.Itoa(b.more[listener])
+}
+
+// RegistryAddr is the address of the schema registry's API, where Spec.Registry asked for one.
+func (b *Broker) RegistryAddr() string { return "127.0.0.1:" + strconv.Itoa(b.registry) }
+
+// told is an address as clients are told it.
+func (b *Broker) told(addr string) string {
+	if b.spec.Host == "" {
+		return addr
+	}
+	return b.spec.Host + strings.TrimPrefix(addr, "127.0.0.1")
 }
 
 // Kind is Leat or Kafka.
@@ -242,7 +261,18 @@ func (b *Broker) command() (string, []string) {
 	for _, name := range b.spec.Listeners {
 		listeners += "," + name + "://" + b.AddrOf(name)
 	}
-	args := []string{"up", "--data", b.spec.Data, "--listeners", listeners, "--http", "127.0.0.1:0"}
+	registry := "off"
+	if b.spec.Registry {
+		registry = b.RegistryAddr()
+	}
+	args := []string{"up", "--data", b.spec.Data, "--listeners", listeners, "--http", "127.0.0.1:0", "--registry", registry}
+	if b.spec.Host != "" {
+		advertised := "PLAINTEXT://" + b.told(b.Addr())
+		for _, name := range b.spec.Listeners {
+			advertised += "," + name + "://" + b.told(b.AddrOf(name))
+		}
+		args = append(args, "--set", "advertised.listeners="+advertised)
+	}
 	for _, name := range sortedKeys(b.spec.Props) {
 		args = append(args, "--set", name+"="+b.spec.Props[name])
 	}

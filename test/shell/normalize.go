@@ -31,5 +31,8 @@ func (s *Session) Normalize(out string) string {
 		out = v.re.ReplaceAllString(out, v.with)
 	}
 	out = strings.ReplaceAll(out, s.Broker.Addr(), "BROKER")
+	if s.registryURL != "" {
+		out = strings.ReplaceAll(out, s.registryURL, "http://REGISTRY")
+	}
 	return strings.ReplaceAll(out, filepath.Dir(s.Work), "DIR")
 }

@@ -4,6 +4,7 @@
 package shell
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -12,7 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,6 +62,9 @@ type Session struct {
 	Work   string
 	data   string
 	shell  string
+
+	registry    *exec.Cmd // nil if none runs
+	registryURL string
 }
 
 // New starts a broker of a kind (launch.Leat or launch.Kafka) below dir. Commands are run by the given shell with the
@@ -91,6 +97,32 @@ func (s *Session) Restart(ctx context.Context) error {
 	return err
 }
 
+// StartRegistry runs a schema registry beside the broker; commands find it by LEAT_REGISTRY. It outlives restarts of the
+// broker, and ends with Close.
+func (s *Session) StartRegistry(ctx context.Context) error {
+	s.registry = exec.Command(os.Getenv("LEAT"), "registry", "--bootstrap-servers", s.Broker.Addr(), "--listen", "127.0.0.1:0")
+	s.registry.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	s.registry.Dir = s.Work
+	out, err := s.registry.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := s.registry.Start(); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = s.registry.Process.Kill() })
+	defer stop()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	m := registryReady.FindStringSubmatch(line)
+	if m == nil {
+		return fmt.Errorf("the registry does not become ready: %q %w", line, err)
+	}
+	s.registryURL = m[1]
+	return nil
+}
+
+var registryReady = regexp.MustCompile(`^leat registry is ready in .*: (http://[0-9.:]+), `)
+
 // Run runs a command line and returns what it wrote, to both streams, and its exit code.
 func (s *Session) Run(ctx context.Context, line string) (output string, code int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, commandLimit)
@@ -105,6 +137,9 @@ func (s *Session) Run(ctx context.Context, line string) (output string, code int
 	cmd.Env = append(cmd.Env,
 		"PATH="+filepath.Dir(os.Getenv("LEAT"))+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"LEAT_BOOTSTRAP_SERVERS="+s.Broker.Addr(), "DATA="+s.data, "TZ=UTC")
+	if s.registryURL != "" {
+		cmd.Env = append(cmd.Env, "LEAT_REGISTRY="+s.registryURL)
+	}
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		return string(out), -1, fmt.Errorf("%q did not end within %s", line, commandLimit)
@@ -115,5 +150,11 @@ func (s *Session) Run(ctx context.Context, line string) (output string, code int
 	return string(out), 0, err
 }
 
-// Close ends the broker.
-func (s *Session) Close() error { return s.Broker.Kill() }
+// Close ends the broker, and the registry if there is one.
+func (s *Session) Close() error {
+	if s.registry != nil {
+		_ = s.registry.Process.Kill()
+		_ = s.registry.Wait() // killed: how it ended says nothing
+	}
+	return s.Broker.Kill()
+}

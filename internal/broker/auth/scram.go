@@ -37,7 +37,32 @@ type ScramOptions struct {
 	Random io.Reader
 	// FakeKey makes the salts of unknown users; at least 32 bytes, secret, the same for all mechanisms.
 	FakeKey []byte
+	// Usual says what credentials look like that users have: the answer about a user who does not exist must not differ
+	// from those about most who do. Nil: as Kafka's tools make them.
+	Usual func() ScramShape
 }
+
+// ScramShape is what a stranger sees of a credential.
+type ScramShape struct {
+	Iterations int
+	SaltBytes  int
+	// Text: the salt consists of digits and small letters, as Kafka's tools make it.
+	Text bool
+}
+
+// ShapeOf is what a stranger sees of a credential.
+func ShapeOf(salt []byte, iterations int) ScramShape {
+	s := ScramShape{Iterations: iterations, SaltBytes: len(salt), Text: true}
+	for _, c := range salt {
+		s.Text = s.Text && strings.IndexByte(saltText, c) >= 0
+	}
+	return s
+}
+
+const saltText = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+// kafkaShape is what Kafka's tools make.
+var kafkaShape = ScramShape{Iterations: 4096, SaltBytes: 26, Text: true}
 
 // Token is a delegation token.
 type Token struct {
@@ -207,7 +232,7 @@ func (e *scramExchange) look(f *clientFirst) {
 	if f.token {
 		if e.Token != nil {
 			if t, ok := e.Token(f.user); ok {
-				e.credential, e.known = e.ofPassword(t.Password, e.fakeSalt("token", f.user)), true
+				e.credential, e.known = e.ofPassword(t.Password, e.fakeSalt("token", f.user, kafkaShape)), true
 				e.who = Identity{Principal: t.Owner, Mechanism: e.name, Expires: t.Expires, Token: true}
 				return
 			}
@@ -215,21 +240,35 @@ func (e *scramExchange) look(f *clientFirst) {
 	} else if e.credential, e.known = e.Credential(f.user); e.known {
 		return
 	}
+	shape := kafkaShape
+	if e.Usual != nil && !f.token {
+		shape = e.Usual()
+	}
 	e.credential = ScramCredential{
-		Salt: e.fakeSalt("user", f.user), Iterations: tokenIterations,
+		Salt: e.fakeSalt("user", f.user, shape), Iterations: shape.Iterations,
 		StoredKey: make([]byte, e.hash().Size()), ServerKey: make([]byte, e.hash().Size()),
 	}
 }
 
 // fakeSalt is a salt that only this server can tell from a random one.
-func (e *scramExchange) fakeSalt(kind, name string) []byte {
-	m := hmac.New(sha256.New, e.FakeKey)
-	for _, s := range []string{e.name, kind, name} {
-		m.Write(binary.BigEndian.AppendUint32(nil, uint32(len(s))))
-		m.Write([]byte(s))
+func (e *scramExchange) fakeSalt(kind, name string, shape ScramShape) []byte {
+	var out []byte
+	for block := uint32(0); len(out) < shape.SaltBytes; block++ {
+		m := hmac.New(sha256.New, e.FakeKey)
+		for _, s := range []string{e.name, kind, name} {
+			m.Write(binary.BigEndian.AppendUint32(nil, uint32(len(s))))
+			m.Write([]byte(s))
+		}
+		m.Write(binary.BigEndian.AppendUint32(nil, block))
+		out = m.Sum(out)
 	}
-	// As long as the salts that Kafka's own tools make.
-	return m.Sum(nil)[:26]
+	out = out[:shape.SaltBytes]
+	for i := range out {
+		if shape.Text {
+			out[i] = saltText[int(out[i])%len(saltText)]
+		}
+	}
+	return out
 }
 
 func (e *scramExchange) ofPassword(password string, salt []byte) ScramCredential {

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"hash"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -240,4 +241,35 @@ func FuzzScram(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What a stranger is shown of a user who does not exist looks like what most users' credentials look like.
+func TestUnknownUsersLookUsual(t *testing.T) {
+	for _, shape := range []ScramShape{{Iterations: 8192, SaltBytes: 24}, {Iterations: 5000, SaltBytes: 40, Text: true}, {Iterations: 4096, SaltBytes: 26, Text: true}} {
+		m, err := NewScram(config.ScramSHA256, ScramOptions{
+			Random: bytes.NewReader(make([]byte, 1000)), FakeKey: make([]byte, 32), Usual: func() ScramShape { return shape },
+			Credential: func(string) (ScramCredential, bool) { return ScramCredential{}, false },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		challenge := func(user string) string {
+			out, _, err := m.Begin().Step(t.Context(), []byte("n,,n="+user+",r=abc"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, rest, _ := strings.Cut(string(out), ",")
+			return rest
+		}
+		one := challenge("one")
+		salt, iterations, _ := strings.Cut(strings.TrimPrefix(one, "s="), ",i=")
+		raw, err := base64.StdEncoding.DecodeString(salt)
+		n, err2 := strconv.Atoi(iterations)
+		if got := ShapeOf(raw, n); err != nil || err2 != nil || got != shape {
+			t.Errorf("%+v is shown as %+v", shape, got)
+		}
+		if challenge("one") != one || challenge("two") == one {
+			t.Error("a user's salt changes, or is everybody's")
+		}
+	}
 }

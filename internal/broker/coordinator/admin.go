@@ -15,19 +15,23 @@ func isLoading(err *kerr.Error) bool { return err == kerr.CoordinatorLoadInProgr
 
 // DescribeGroups describes groups in the order asked for.
 func (g *Groups) DescribeGroups(ctx context.Context, version int16, groups []string) []kmsg.DescribeGroupsResponseGroup {
-	out := make([]kmsg.DescribeGroupsResponseGroup, len(groups))
-	for _, p := range g.portions(groups) {
-		r, err := g.call(ctx, p.keys[0], func(id coord.RequestID) group.Event {
-			return group.DescribeGroups{ID: id, Version: version, Groups: p.keys}
+	return callEach(ctx, g.coordinators, groups,
+		func(id coord.RequestID, part []string) group.Event {
+			return group.DescribeGroups{ID: id, Version: version, Groups: part}
+		},
+		func(id string, err *kerr.Error) kmsg.DescribeGroupsResponseGroup {
+			d := kmsg.NewDescribeGroupsResponseGroup()
+			d.Group, d.ErrorCode = id, err.Code
+			return d
 		})
-		for i, place := range p.places {
-			if err == nil {
-				out[place] = r.([]kmsg.DescribeGroupsResponseGroup)[i]
-				continue
-			}
-			out[place] = kmsg.NewDescribeGroupsResponseGroup()
-			out[place].Group = p.keys[i]
-			out[place].ErrorCode = err.Code
+}
+
+// describeNamed describes groups of a kind that has none without a name.
+func describeNamed[D any](ctx context.Context, g *Groups, groups []string, event func(coord.RequestID, []string) group.Event, failed func(id string, err *kerr.Error) D) []D {
+	out := callEach(ctx, g.coordinators, groups, event, failed)
+	for i, id := range groups {
+		if id == "" {
+			out[i] = failed("", kerr.InvalidGroupID)
 		}
 	}
 	return out

@@ -32,27 +32,15 @@ func (g *Groups) ConsumerGroupHeartbeat(ctx context.Context, client group.Client
 
 // DescribeConsumerGroups describes groups in the order asked for.
 func (g *Groups) DescribeConsumerGroups(ctx context.Context, groups []string) []kmsg.ConsumerGroupDescribeResponseGroup {
-	out := make([]kmsg.ConsumerGroupDescribeResponseGroup, len(groups))
-	failed := func(place int, id string, err *kerr.Error) {
-		out[place] = kmsg.NewConsumerGroupDescribeResponseGroup()
-		out[place].Group, out[place].ErrorCode = id, err.Code
-	}
-	for _, p := range g.portions(groups) {
-		r, err := g.call(ctx, p.keys[0], func(id coord.RequestID) group.Event {
-			return group.ConsumerGroupDescribe{ID: id, Groups: p.keys}
+	return describeNamed(ctx, g, groups,
+		func(id coord.RequestID, part []string) group.Event {
+			return group.ConsumerGroupDescribe{ID: id, Groups: part}
+		},
+		func(id string, err *kerr.Error) kmsg.ConsumerGroupDescribeResponseGroup {
+			d := kmsg.NewConsumerGroupDescribeResponseGroup()
+			d.Group, d.ErrorCode = id, err.Code
+			return d
 		})
-		for i, place := range p.places {
-			switch {
-			case p.keys[i] == "":
-				failed(place, "", kerr.InvalidGroupID)
-			case err != nil:
-				failed(place, p.keys[i], err)
-			default:
-				out[place] = r.([]kmsg.ConsumerGroupDescribeResponseGroup)[i]
-			}
-		}
-	}
-	return out
 }
 
 // ClusterChanged tells all shards of a new view of the topics, without waiting.

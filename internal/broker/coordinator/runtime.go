@@ -260,6 +260,23 @@ func (c *coordinators[E]) portions(keys []string) []portion {
 	return all
 }
 
+// callEach asks the shards that keys belong to, each with all that are its own, and returns an answer for each key, in
+// order. The answer of a shard is a []R; failed stands in for the answers of one that gives none.
+func callEach[E, R any](ctx context.Context, c *coordinators[E], keys []string, event func(coord.RequestID, []string) E, failed func(key string, err *kerr.Error) R) []R {
+	out := make([]R, len(keys))
+	for _, p := range c.portions(keys) {
+		r, err := c.call(ctx, p.keys[0], func(id coord.RequestID) E { return event(id, p.keys) })
+		for i, place := range p.places {
+			if err != nil {
+				out[place] = failed(p.keys[i], err)
+				continue
+			}
+			out[place] = r.([]R)[i]
+		}
+	}
+	return out
+}
+
 // callAll asks all shards led here. Shards that are just given up are left out;
 // while any loads the answer would be incomplete, which is an error.
 func (c *coordinators[E]) callAll(ctx context.Context, event func(coord.RequestID) E) ([]any, *kerr.Error) {

@@ -105,27 +105,15 @@ func (g *Groups) ShareGroupHeartbeat(ctx context.Context, client group.Client, r
 
 // DescribeShareGroups describes groups in the order asked for.
 func (g *Groups) DescribeShareGroups(ctx context.Context, groups []string) []kmsg.ShareGroupDescribeResponseGroup {
-	out := make([]kmsg.ShareGroupDescribeResponseGroup, len(groups))
-	failed := func(place int, id string, err *kerr.Error) {
-		out[place] = kmsg.NewShareGroupDescribeResponseGroup()
-		out[place].GroupID, out[place].ErrorCode = id, err.Code
-	}
-	for _, p := range g.portions(groups) {
-		r, err := g.call(ctx, p.keys[0], func(id coord.RequestID) group.Event {
-			return group.ShareGroupDescribe{ID: id, Groups: p.keys}
+	return describeNamed(ctx, g, groups,
+		func(id coord.RequestID, part []string) group.Event {
+			return group.ShareGroupDescribe{ID: id, Groups: part}
+		},
+		func(id string, err *kerr.Error) kmsg.ShareGroupDescribeResponseGroup {
+			d := kmsg.NewShareGroupDescribeResponseGroup()
+			d.GroupID, d.ErrorCode = id, err.Code
+			return d
 		})
-		for i, place := range p.places {
-			switch {
-			case p.keys[i] == "":
-				failed(place, "", kerr.InvalidGroupID)
-			case err != nil:
-				failed(place, p.keys[i], err)
-			default:
-				out[place] = r.([]kmsg.ShareGroupDescribeResponseGroup)[i]
-			}
-		}
-	}
-	return out
 }
 
 // deleteShareStates has all state deleted of those groups that are share groups, before

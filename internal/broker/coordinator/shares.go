@@ -120,64 +120,61 @@ func ShareKey(group string, tp share.TopicPartition) string {
 
 // Initialize implements share.Persister.
 func (s *Shares) Initialize(ctx context.Context, group string, list []share.InitializePartition) []share.Result {
-	return ask(ctx, s, group, list,
-		func(p share.InitializePartition) share.TopicPartition { return p.TopicPartition },
-		func(r share.Result) share.Result { return r },
-		func(id coord.RequestID, part []share.InitializePartition) share.Event {
-			return share.Initialize{ID: id, Group: group, Partitions: part}
-		})
+	return ask(ctx, s, group, list, asResult, func(id coord.RequestID, part []share.InitializePartition) share.Event {
+		return share.Initialize{ID: id, Group: group, Partitions: part}
+	})
 }
 
 // Write implements share.Persister.
 func (s *Shares) Write(ctx context.Context, group string, list []share.WritePartition) []share.Result {
-	return ask(ctx, s, group, list,
-		func(p share.WritePartition) share.TopicPartition { return p.TopicPartition },
-		func(r share.Result) share.Result { return r },
-		func(id coord.RequestID, part []share.WritePartition) share.Event {
-			return share.Write{ID: id, Group: group, Partitions: part}
-		})
+	return ask(ctx, s, group, list, asResult, func(id coord.RequestID, part []share.WritePartition) share.Event {
+		return share.Write{ID: id, Group: group, Partitions: part}
+	})
 }
 
 // Delete implements share.Persister.
 func (s *Shares) Delete(ctx context.Context, group string, list []share.TopicPartition) []share.Result {
-	return ask(ctx, s, group, list,
-		func(p share.TopicPartition) share.TopicPartition { return p },
-		func(r share.Result) share.Result { return r },
-		func(id coord.RequestID, part []share.TopicPartition) share.Event {
-			return share.Delete{ID: id, Group: group, Partitions: part}
-		})
+	return ask(ctx, s, group, list, asResult, func(id coord.RequestID, part []share.TopicPartition) share.Event {
+		return share.Delete{ID: id, Group: group, Partitions: part}
+	})
 }
 
 // Read implements share.Persister.
 func (s *Shares) Read(ctx context.Context, group string, list []share.ReadPartition) []share.ReadResult {
-	return ask(ctx, s, group, list,
-		func(p share.ReadPartition) share.TopicPartition { return p.TopicPartition },
-		func(r share.Result) share.ReadResult { return share.ReadResult{Result: r} },
-		func(id coord.RequestID, part []share.ReadPartition) share.Event {
-			return share.Read{ID: id, Group: group, Partitions: part}
-		})
+	return ask(ctx, s, group, list, asReadResult, func(id coord.RequestID, part []share.ReadPartition) share.Event {
+		return share.Read{ID: id, Group: group, Partitions: part}
+	})
 }
 
 // ReadSummary implements share.Persister.
 func (s *Shares) ReadSummary(ctx context.Context, group string, list []share.ReadPartition) []share.SummaryResult {
-	return ask(ctx, s, group, list,
-		func(p share.ReadPartition) share.TopicPartition { return p.TopicPartition },
-		func(r share.Result) share.SummaryResult { return share.SummaryResult{Result: r} },
-		func(id coord.RequestID, part []share.ReadPartition) share.Event {
-			return share.ReadSummary{ID: id, Group: group, Partitions: part}
-		})
+	return ask(ctx, s, group, list, asSummaryResult, func(id coord.RequestID, part []share.ReadPartition) share.Event {
+		return share.ReadSummary{ID: id, Group: group, Partitions: part}
+	})
 }
 
+func asResult(r share.Result) share.Result               { return r }
+func asReadResult(r share.Result) share.ReadResult       { return share.ReadResult{Result: r} }
+func asSummaryResult(r share.Result) share.SummaryResult { return share.SummaryResult{Result: r} }
+
 // ask has every share-partition answered by the shard it belongs to; all shards are asked
-// at once, each with all that is its own.
-func ask[P, R any](
-	ctx context.Context, s *Shares, group string, list []P,
-	where func(P) share.TopicPartition, failed func(share.Result) R, event func(coord.RequestID, []P) share.Event,
+// at once, each with all that is its own. A group without a name is refused.
+func ask[P interface{ At() share.TopicPartition }, R any](
+	ctx context.Context, s *Shares, group string, list []P, failed func(share.Result) R, event func(coord.RequestID, []P) share.Event,
 ) []R {
 	out := make([]R, len(list))
+	refuse := func(err *kerr.Error, message string) []R {
+		for i := range list {
+			out[i] = failed(share.Result{TopicPartition: list[i].At(), Err: err, Message: message})
+		}
+		return out
+	}
+	if group == "" {
+		return refuse(kerr.InvalidRequest, "Group id must be specified and non-empty.")
+	}
 	keys := make([]string, len(list))
 	for i := range list {
-		keys[i] = ShareKey(group, where(list[i]))
+		keys[i] = ShareKey(group, list[i].At())
 	}
 	one := func(p portion) {
 		part := make([]P, len(p.places))
@@ -187,7 +184,7 @@ func ask[P, R any](
 		r, err := s.call(ctx, p.keys[0], func(id coord.RequestID) share.Event { return event(id, part) })
 		for i, place := range p.places {
 			if err != nil {
-				out[place] = failed(share.Result{TopicPartition: where(part[i]), Err: err, Message: err.Description})
+				out[place] = failed(share.Result{TopicPartition: part[i].At(), Err: err, Message: err.Description})
 				continue
 			}
 			out[place] = r.([]R)[i]
@@ -195,10 +192,7 @@ func ask[P, R any](
 	}
 	if err := s.EnsureTopic(ctx); err != nil {
 		s.o.Logger.Warn("the topic of a coordinator cannot be created", "topic", s.coordinators.o.topic, "err", err)
-		for i := range list {
-			out[i] = failed(share.Result{TopicPartition: where(list[i]), Err: kerr.CoordinatorNotAvailable, Message: kerr.CoordinatorNotAvailable.Description})
-		}
-		return out
+		return refuse(kerr.CoordinatorNotAvailable, kerr.CoordinatorNotAvailable.Description)
 	}
 	all := s.portions(keys)
 	done := make(chan struct{}, len(all))

@@ -33,25 +33,13 @@ func (g *Groups) StreamsGroupHeartbeat(ctx context.Context, client group.Client,
 
 // DescribeStreamsGroups describes groups in the order asked for.
 func (g *Groups) DescribeStreamsGroups(ctx context.Context, groups []string) []kmsg.StreamsGroupDescribeResponseGroup {
-	out := make([]kmsg.StreamsGroupDescribeResponseGroup, len(groups))
-	failed := func(place int, id string, err *kerr.Error) {
-		out[place] = kmsg.NewStreamsGroupDescribeResponseGroup()
-		out[place].Group, out[place].ErrorCode = id, err.Code
-	}
-	for _, p := range g.portions(groups) {
-		r, err := g.call(ctx, p.keys[0], func(id coord.RequestID) group.Event {
-			return group.StreamsGroupDescribe{ID: id, Groups: p.keys}
+	return describeNamed(ctx, g, groups,
+		func(id coord.RequestID, part []string) group.Event {
+			return group.StreamsGroupDescribe{ID: id, Groups: part}
+		},
+		func(id string, err *kerr.Error) kmsg.StreamsGroupDescribeResponseGroup {
+			d := kmsg.NewStreamsGroupDescribeResponseGroup()
+			d.Group, d.ErrorCode = id, err.Code
+			return d
 		})
-		for i, place := range p.places {
-			switch {
-			case p.keys[i] == "":
-				failed(place, "", kerr.InvalidGroupID)
-			case err != nil:
-				failed(place, p.keys[i], err)
-			default:
-				out[place] = r.([]kmsg.StreamsGroupDescribeResponseGroup)[i]
-			}
-		}
-	}
-	return out
 }

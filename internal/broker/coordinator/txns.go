@@ -159,20 +159,11 @@ func (t *Txns) AddPartitions(ctx context.Context, ev txn.AddPartitions) txn.AddR
 
 // Describe describes transactional ids in the order asked for.
 func (t *Txns) Describe(ctx context.Context, ids []string) []txn.Description {
-	out := make([]txn.Description, len(ids))
-	for _, p := range t.portions(ids) {
-		r, err := t.call(ctx, p.keys[0], func(id coord.RequestID) txn.Event {
-			return txn.Describe{ID: id, TransactionalIDs: p.keys}
+	return callEach(ctx, t.coordinators, ids,
+		func(id coord.RequestID, part []string) txn.Event { return txn.Describe{ID: id, TransactionalIDs: part} },
+		func(id string, err *kerr.Error) txn.Description {
+			return txn.Description{TransactionalID: id, Err: err}
 		})
-		for i, place := range p.places {
-			if err != nil {
-				out[place] = txn.Description{TransactionalID: p.keys[i], Err: err}
-				continue
-			}
-			out[place] = r.([]txn.Description)[i]
-		}
-	}
-	return out
 }
 
 // TxnFilter says which transactional ids to list.

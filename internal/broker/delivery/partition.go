@@ -29,10 +29,10 @@ type Partition struct {
 	mu         sync.Mutex
 	window     *Window // nil while loading
 	stateEpoch int32
-	over       Failure // set when the partition is of no use any more
-	fetching   bool    // a fetch is between Begin and End
-	contended  bool    // another fetch wanted to Begin meanwhile
-	writing    bool    // the writer runs
+	over       Failure    // set when the partition is of no use any more
+	fetching   bool       // a fetch is between Begin and End
+	contenders []*Watcher // whose fetches wanted to Begin meanwhile
+	writing    bool       // the writer runs
 	waiting    []waitingOp
 	watchers   map[*Watcher]struct{}
 	timer      clock.Timer
@@ -90,15 +90,16 @@ func (p *Partition) Err() Failure {
 
 // Begin starts a fetch, of which there is one at a time, and returns the offset to read from. ok
 // is unset if there is nothing to be had at the moment: the partition loads, another fetch is
-// under way, or the group has as many records locked as it may. End has to follow.
-func (p *Partition) Begin(l Limits) (offset int64, ok bool) {
+// under way, or the group has as many records locked as it may; then w is told when that is over. If ok is set End has to
+// follow.
+func (p *Partition) Begin(l Limits, w *Watcher) (offset int64, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.window == nil || p.over.Code != nil:
 		return 0, false
 	case p.fetching:
-		p.contended = true
+		p.contenders = append(p.contenders, w)
 		return 0, false
 	case !p.window.Open(l):
 		return 0, false
@@ -107,15 +108,19 @@ func (p *Partition) Begin(l Limits) (offset int64, ok bool) {
 	return p.window.Next(), true
 }
 
-// End ends a fetch. changed says that it acquired something.
+// End ends a fetch. changed says that it acquired something. If it did not, only those that it kept out are told: were all,
+// fetches that wait for new records would keep each other awake.
 func (p *Partition) End(changed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fetching = false
-	if changed || p.contended {
-		p.contended = false
+	if changed {
 		p.wake()
 	}
+	for _, w := range p.contenders {
+		w.signal()
+	}
+	p.contenders = nil
 }
 
 // Acquire is Window.Acquire, between Begin and End.
@@ -342,6 +347,7 @@ func (p *Partition) written(out Write, failure Failure) (more bool) {
 		p.mu.Unlock()
 		return false
 	}
+	full := p.window.InFlight() >= int64(p.m.o.Limits(p.key.Group).Locks)
 	p.window.Written(out, failure.Code == nil)
 	n := 0
 	for n < len(p.waiting) && p.waiting[n].op <= out.op {
@@ -358,7 +364,9 @@ func (p *Partition) written(out Write, failure Failure) (more bool) {
 		p.writing = false
 	}
 	p.arm()
-	p.wake()
+	if full || p.window.Next() != p.window.End() {
+		p.wake() // there is something to be had that was not before
+	}
 	p.mu.Unlock()
 	for _, w := range over {
 		w.done(failure)
@@ -366,19 +374,11 @@ func (p *Partition) written(out Write, failure Failure) (more bool) {
 	if failure.Code != nil {
 		p.m.o.Logger.Warn("the state of a share-partition could not be written",
 			"group", p.key.Group, "partition", p.key.Partition, "err", failure.Message)
-		if fenced(failure.Code) {
+		if failure.Code != kerr.CoordinatorNotAvailable {
+			// Somebody else is responsible, or what is stored is not what this one was loaded from.
 			p.m.drop(p, failure)
 			return false
 		}
 	}
 	return more
-}
-
-// fenced tells whether an error means that somebody else is responsible, or nobody.
-func fenced(code *kerr.Error) bool {
-	switch code {
-	case kerr.NotLeaderForPartition, kerr.GroupIDNotFound, kerr.UnknownTopicOrPartition:
-		return true
-	}
-	return false
 }

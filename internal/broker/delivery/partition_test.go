@@ -98,7 +98,7 @@ func newTestManager(k *keeper) *Manager {
 
 // take acquires ten records of a log in which each record is a batch.
 func take(p *Partition, member string, n int) []Acquired {
-	offset, ok := p.Begin(testLimits)
+	offset, ok := p.Begin(testLimits, NewWatcher())
 	if !ok {
 		return nil
 	}
@@ -126,7 +126,7 @@ func TestAcknowledgedOnceItIsWritten(t *testing.T) {
 		defer m.Close()
 		m.Open(SessionKey{"g", "somebody"}, nil, nil) // or what is idle would go
 		p := m.Get(testKey, 0)
-		if _, ok := p.Begin(testLimits); ok {
+		if _, ok := p.Begin(testLimits, NewWatcher()); ok {
 			t.Fatal("it is not loaded yet")
 		}
 		synctest.Wait()
@@ -280,7 +280,7 @@ func TestSessions(t *testing.T) {
 		parts := []share.TopicPartition{testKey.TopicPartition}
 		gone := make(chan struct{})
 		for i, member := range []string{"a", "b", "c", "d"} {
-			if m.Open(SessionKey{"g", member}, parts, gone) != (i < 3) {
+			if _, ok := m.Open(SessionKey{"g", member}, append(parts, parts...), gone); ok != (i < 3) {
 				t.Fatal(member)
 			}
 		}
@@ -339,6 +339,37 @@ func TestNewSessionInPlaceOfTheOld(t *testing.T) {
 		synctest.Wait()
 		if m.Has(key) || m.Find(testKey) != nil {
 			t.Fatal("nothing is kept of a group without sessions")
+		}
+	})
+}
+
+func TestFetchesDoNotKeepEachOtherAwake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newTestManager(newKeeper())
+		defer m.Close()
+		m.Open(SessionKey{"g", "somebody"}, nil, nil)
+		p := m.Get(testKey, 0)
+		synctest.Wait()
+		a, b, c := NewWatcher(), NewWatcher(), NewWatcher()
+		for _, w := range []*Watcher{a, b, c} {
+			p.Watch(w)
+		}
+		if _, ok := p.Begin(testLimits, a); !ok {
+			t.Fatal("nobody is at it")
+		}
+		if _, ok := p.Begin(testLimits, b); ok {
+			t.Fatal("somebody is at it")
+		}
+		p.End(false)
+		if len(a.C) != 0 || len(b.C) != 1 || len(c.C) != 0 {
+			t.Fatal(len(a.C), len(b.C), len(c.C))
+		}
+		if _, ok := p.Begin(testLimits, a); !ok {
+			t.Fatal("nobody is at it")
+		}
+		p.End(true)
+		if len(a.C) != 1 || len(c.C) != 1 {
+			t.Fatal(len(a.C), len(c.C))
 		}
 	})
 }

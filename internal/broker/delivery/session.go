@@ -30,14 +30,14 @@ type Session struct {
 	closed chan struct{}
 }
 
-// Open starts a member's session, in place of any that it had; false means that there are too
-// many. gone is closed when the client's connection is.
-func (m *Manager) Open(key SessionKey, parts []share.TopicPartition, gone <-chan struct{}) bool {
+// Open starts a member's session, in place of any that it had, and returns its partitions, each once; false means that
+// there are too many sessions. gone is closed when the client's connection is.
+func (m *Manager) Open(key SessionKey, parts []share.TopicPartition, gone <-chan struct{}) ([]share.TopicPartition, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	old := m.sessions[key]
 	if m.closed || old == nil && len(m.sessions) >= m.o.MaxSessions {
-		return false
+		return nil, false
 	}
 	if old != nil {
 		close(old.closed)
@@ -54,7 +54,7 @@ func (m *Manager) Open(key SessionKey, parts []share.TopicPartition, gone <-chan
 		case <-s.closed:
 		}
 	})
-	return true
+	return append([]share.TopicPartition(nil), s.parts...), true
 }
 
 // add takes partitions into the session, at the end of the order.

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -59,10 +60,13 @@ func (m *Manager) Write(w io.Writer) error {
 	for _, name := range slices.Sorted(maps.Keys(families)) {
 		f := families[name]
 		slices.Sort(f.lines)
-		b.WriteString("# TYPE " + name + " " + f.kind + "\n")
+		if _, err := fmt.Fprintf(b, "# TYPE %s %s\n", name, f.kind); err != nil {
+			return err
+		}
 		for _, line := range f.lines {
-			b.WriteString(name)
-			b.WriteString(line)
+			if _, err := b.WriteString(name + line); err != nil {
+				return err
+			}
 		}
 	}
 	return b.Flush()

@@ -15,7 +15,7 @@ import (
 )
 
 // PayloadMax is the most that a push may be when decompressed.
-const PayloadMax = 8 << 20
+const PayloadMax = 4 << 20
 
 // point is a number that was pushed.
 type point struct {

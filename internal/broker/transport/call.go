@@ -67,7 +67,7 @@ func (c *Call) ReleaseBody() {
 	}
 	c.Body = nil
 	if c.budget != nil {
-		c.budget.Release(c.reserved)
+		c.budget.Release(c.Conn.remote.Addr(), c.reserved)
 	}
 	c.reserved = 0
 }

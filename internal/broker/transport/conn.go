@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -74,6 +73,9 @@ type Conn struct {
 	r, w     int
 	deadline time.Time
 	lastID   string
+
+	// How much of a frame has come, and since when it is being waited for (Unix nanoseconds, 0: it is not).
+	arriving, arrivingSince atomic.Int64
 
 	strange    waitingConn
 	restricted atomic.Bool // the client has yet to authenticate
@@ -143,7 +145,9 @@ func (c *Conn) readLoop() {
 	close(c.queue)
 	if errors.Is(err, errBadFrame) || errors.As(err, new(*panicError)) {
 		c.server.stats.broken.Add(1)
-		c.server.opts.Logger.Warn("closing connection", "remote", c.remote, "listener", c.listener, "err", err)
+		if ok, skipped := c.server.complaints.room(time.Now()); ok {
+			c.server.opts.Logger.Warn("closing connection", "remote", c.remote, "listener", c.listener, "err", err, "not_logged", skipped)
+		}
 		// Earlier requests still get their answers; what the worker does after them is close.
 	}
 	// Requests in progress may finish, but not forever.
@@ -276,28 +280,19 @@ func (c *Conn) readCall(call *Call, size int) error {
 	if call.route != Pipelined && size > smallFrame {
 		weight *= decodedWeight
 	}
+	if size <= freeFrame {
+		weight = 0
+	}
 	call.budget = c.server.budget
 	if c.restricted.Load() {
 		call.budget, weight = c.server.strangers, strangerNeeds(size)
 	}
-	if call.reserved, err = call.budget.Acquire(c.ctx, weight); err != nil {
+	if call.reserved, err = call.budget.Acquire(c.ctx, c.remote.Addr(), weight); err != nil {
 		return errClosing
 	}
-	var frame []byte
-	if call.route == Plain {
-		frame = make([]byte, size)
-	} else {
-		frame = c.server.buffers.get(size)
-		call.frame = frame
-	}
-	n := copy(frame, c.buf[c.r:c.w])
-	c.r += n
-	if n < size {
-		// Waiting for memory is not the client's fault: its time starts again.
-		c.setReadDeadline(c.server.opts.FrameTimeout + time.Duration(size>>16)*time.Second)
-		if _, err := io.ReadFull(c.nc, frame[n:]); err != nil {
-			return err
-		}
+	frame, err := c.readBody(call, size)
+	if err != nil {
+		return err
 	}
 	call.Received = c.server.opts.Clock.Now()
 	c.server.stats.bytesIn.Add(int64(size) + 4)

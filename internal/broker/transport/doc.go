@@ -12,7 +12,7 @@
 //
 // A connection in a TLS handshake, or whose client has yet to authenticate (Conn.Restrict), has a bounded time for it,
 // sends small frames out of a memory budget of their own, and takes one of a bounded number of places: a newcomer
-// pushes out the oldest. What such a client may send is the Handler's to say (Gate), before the frame is read.
+// pushes out the oldest of the address that has the most. What such a client may send is the Handler's to say (Gate), before the frame is read.
 //
 // # Order
 //
@@ -29,7 +29,8 @@
 // # Memory
 //
 // A frame's bytes are reserved from one budget shared by all connections before its buffer is allocated, and given
-// back when its request no longer needs the buffer. A frame larger than the whole budget waits until it is alone.
-// A reserved frame has to arrive within a time that grows with its size, so that a stalled sender cannot keep its
-// share. Responses with file ranges are sent from the page cache and hold no copy.
+// back when its request no longer needs the buffer; frames of up to 4 KiB need no reservation. One address may hold
+// three quarters of the budget, and those who wait are served by address in turns. A frame larger than an address's share
+// takes all of that. A large frame's buffer grows as its bytes come. A reserved frame has to arrive within a time that
+// grows with its size; while others wait for memory, at 64 KiB a second. Responses with file ranges are sent from the page cache and hold no copy.
 package transport

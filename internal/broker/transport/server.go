@@ -60,7 +60,7 @@ type Options struct {
 	// QuotaWindow is what rates of connections are measured over (11 samples of 1 s).
 	QuotaWindow quota.Window
 	// MaxUnauthenticated is the number of connections that may be in a TLS handshake or restricted (1,024): one more
-	// and the oldest of them is dropped, so that strangers cannot take the place of clients.
+	// and the oldest of the address with the most is dropped, so that strangers cannot take the place of clients.
 	MaxUnauthenticated int
 	// AuthTimeout bounds the TLS handshake, and again the time for which a connection may be restricted (15 s).
 	AuthTimeout time.Duration
@@ -116,13 +116,15 @@ type Server struct {
 	opts   Options
 	budget *Budget
 	// strangers is the budget of restricted connections: what they send never takes memory from clients.
-	strangers *Budget
-	waiting   waiting
-	buffers   *bufferPool
-	ctx       context.Context // ends when the server is closed, not when it drains
-	cancel    context.CancelFunc
-	wg        sync.WaitGroup
-	stats     stats
+	strangers  *Budget
+	complaints complaints
+	stallLook  atomic.Int64 // when connections were last looked through for stalled frames, Unix nanoseconds
+	waiting    waiting
+	buffers    *bufferPool
+	ctx        context.Context // ends when the server is closed, not when it drains
+	cancel     context.CancelFunc
+	wg         sync.WaitGroup
+	stats      stats
 
 	mu        sync.Mutex
 	room      *sync.Cond // signalled when a connection ends or the server stops accepting
@@ -139,6 +141,7 @@ type stats struct {
 	accepted, rejected, broken atomic.Int64
 	slow                       atomic.Int64
 	handshakes, refused        atomic.Int64
+	stalled                    atomic.Int64
 	muted                      atomic.Int64
 }
 
@@ -176,6 +179,7 @@ func NewServer(o Options) *Server {
 	}
 	s.limits = limits{window: o.QuotaWindow, byListener: map[string]*listenerUse{}, held: map[net.Conn]struct{}{}}
 	s.room = sync.NewCond(&s.mu)
+	s.budget.stuck, s.strangers.stuck = s.dropStalled, s.dropStalled
 	s.SetLimits(o.Limits)
 	return s
 }

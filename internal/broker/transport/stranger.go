@@ -1,11 +1,12 @@
 package transport
 
 import (
+	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -13,66 +14,79 @@ import (
 // What this file is about: connections of clients that nobody knows yet. They get little memory, little time, and a
 // bounded number of places.
 
-// waiting lists the connections in a handshake or restricted, the oldest first.
+// waiting lists the connections in a handshake or restricted, those of each address the oldest first.
 type waiting struct {
 	most int
 
-	mu          sync.Mutex
-	first, last *waitingConn
-	count       int
+	mu    sync.Mutex
+	count int
+	came  uint64
+	by    map[netip.Prefix]*list.List // of *waitingConn; none is empty
 }
 
 type waitingConn struct {
-	conn           *Conn
-	previous, next *waitingConn
-	listed         bool
-	timer          *time.Timer
+	conn  *Conn
+	came  uint64        // in what order
+	place *list.Element // nil while it is not listed
+	timer *time.Timer
 }
 
-// add lists a connection; if there are too many then, it returns the oldest, which is to be dropped.
+// add lists a connection; if there are too many then, it returns one that is to be dropped: the oldest of the address
+// that has the most. A crowd from one place keeps out only its own.
 func (w *waiting) add(e *waitingConn) (displaced *Conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if e.listed {
+	if e.place != nil {
 		return nil
 	}
-	if w.count >= w.most && w.first != nil {
-		displaced = w.first.conn
-		w.unlink(w.first)
+	if w.count >= w.most {
+		if victim := w.largest(); victim != nil {
+			displaced = victim.conn
+			w.unlink(victim)
+		}
 	}
-	e.listed = true
-	e.previous, e.next = w.last, nil
-	if w.last != nil {
-		w.last.next = e
-	} else {
-		w.first = e
+	if w.by == nil {
+		w.by = map[netip.Prefix]*list.List{}
 	}
-	w.last = e
+	w.came++
+	e.came = w.came
+	key := network(e.conn.remote.Addr())
+	if w.by[key] == nil {
+		w.by[key] = list.New()
+	}
+	e.place = w.by[key].PushBack(e)
 	w.count++
 	return displaced
+}
+
+// largest is the oldest connection of the address with the most; of several such addresses the oldest of all.
+func (w *waiting) largest() (victim *waitingConn) {
+	most := 0
+	for _, l := range w.by {
+		first := l.Front().Value.(*waitingConn)
+		if l.Len() > most || l.Len() == most && first.came < victim.came {
+			most, victim = l.Len(), first
+		}
+	}
+	return victim
 }
 
 // remove takes a connection off the list.
 func (w *waiting) remove(e *waitingConn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if e.listed {
+	if e.place != nil {
 		w.unlink(e)
 	}
 }
 
 func (w *waiting) unlink(e *waitingConn) {
-	if e.previous != nil {
-		e.previous.next = e.next
-	} else {
-		w.first = e.next
+	key := network(e.conn.remote.Addr())
+	l := w.by[key]
+	l.Remove(e.place)
+	if e.place = nil; l.Len() == 0 {
+		delete(w.by, key)
 	}
-	if e.next != nil {
-		e.next.previous = e.previous
-	} else {
-		w.last = e.previous
-	}
-	e.previous, e.next, e.listed = nil, nil, false
 	w.count--
 }
 
@@ -216,14 +230,12 @@ func (c *Conn) readToken(size int) error {
 	c.r += 4
 	call.Key, call.Version, call.Flexible = RawToken, 0, false
 	call.budget = c.server.strangers
-	if call.reserved, err = call.budget.Acquire(c.ctx, strangerNeeds(size)); err != nil {
+	if call.reserved, err = call.budget.Acquire(c.ctx, c.remote.Addr(), strangerNeeds(size)); err != nil {
 		c.finish(call)
 		return errClosing
 	}
-	frame := make([]byte, size)
-	n := copy(frame, c.buf[c.r:c.w])
-	c.r += n
-	if _, err := io.ReadFull(c.nc, frame[n:]); err != nil {
+	frame, err := c.readBody(call, size)
+	if err != nil {
 		c.finish(call)
 		return err
 	}

@@ -153,19 +153,17 @@ func change(ctx context.Context, env *command.Env, r *resource, who, list string
 		req.Creations = append(req.Creations, c)
 		made = append(made, entry{who, permission.String(), op.String(), typ.String(), name, r.pattern().String(), c.Host})
 	}
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	resp, err := req.RequestWith(ctx, client.Client)
 	if err != nil {
 		return client.Explain("create the ACLs", err)
 	}
 	for i := range resp.Results {
-		if err := kerr.ErrorForCode(resp.Results[i].ErrorCode); err != nil {
+		if err := command.Failure(resp.Results[i].ErrorCode); err != nil {
 			return explain(client, "create the ACLs", err, resp.Results[i].ErrorMessage)
 		}
 	}
@@ -173,15 +171,10 @@ func change(ctx context.Context, env *command.Env, r *resource, who, list string
 }
 
 func explain(client *command.Client, what string, err error, message *string) error {
-	text := ""
-	if message != nil {
-		text = *message
-	}
-	e := client.ExplainWith(what, err, text)
 	if errors.Is(err, kerr.SecurityDisabled) {
 		return fault.Failed("cannot %s: %w", what, err).WithHint("start the broker with authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer and super.users")
 	}
-	return e
+	return client.ExplainWith(what, err, command.Text(message))
 }
 
 func table(env *command.Env, list []entry) error {
@@ -224,16 +217,14 @@ func list(ctx context.Context, env *command.Env, r *resource, who string) error 
 	if r.host != "" {
 		req.Host = &r.host
 	}
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	resp, err := req.RequestWith(ctx, client.Client)
 	if err == nil {
-		if err = kerr.ErrorForCode(resp.ErrorCode); err != nil {
+		if err = command.Failure(resp.ErrorCode); err != nil {
 			return explain(client, "list the ACLs", err, resp.ErrorMessage)
 		}
 	}
@@ -309,20 +300,18 @@ func remove(ctx context.Context, env *command.Env, r *resource, who, list string
 			req.Filters = append(req.Filters, f)
 		}
 	}
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	resp, err := req.RequestWith(ctx, client.Client)
 	if err != nil {
 		return client.Explain("delete the ACLs", err)
 	}
 	gone := []entry{}
 	for _, res := range resp.Results {
-		if err := kerr.ErrorForCode(res.ErrorCode); err != nil {
+		if err := command.Failure(res.ErrorCode); err != nil {
 			return explain(client, "delete the ACLs", err, res.ErrorMessage)
 		}
 		for _, a := range res.MatchingACLs {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"leat.dev/internal/cli/command"
@@ -38,13 +37,11 @@ func newList(env *command.Env) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the subscriptions", Args: command.Args(0, 0, "no argument"), ValidArgsFunction: command.NoCompletion,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := env.Connect(cmd.Context())
+			client, ctx, err := env.Reach(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer client.Close()
-			ctx, cancel := env.Deadline(cmd.Context())
-			defer cancel()
 			list, err := subscriptions(ctx, client)
 			if err != nil {
 				return err
@@ -66,15 +63,15 @@ func newList(env *command.Env) *cobra.Command {
 
 func subscriptions(ctx context.Context, client *command.Client) ([]subscription, error) {
 	const what = "list the subscriptions of client metrics"
-	names, err := kmsg.NewPtrListConfigResourcesRequest().RequestWith(ctx, client.Client)
+	all, err := kmsg.NewPtrListConfigResourcesRequest().RequestWith(ctx, client.Client)
 	if err == nil {
-		err = kerr.ErrorForCode(names.ErrorCode)
+		err = command.Failure(all.ErrorCode)
 	}
 	if err != nil {
 		return nil, client.Explain(what, err)
 	}
 	req := kmsg.NewPtrDescribeConfigsRequest()
-	for _, n := range names.ConfigResources {
+	for _, n := range all.ConfigResources {
 		if n.Type != 0 && n.Type != int8(kmsg.ConfigResourceTypeClientMetrics) {
 			continue
 		}
@@ -91,8 +88,8 @@ func subscriptions(ctx context.Context, client *command.Client) ([]subscription,
 		return nil, client.Explain(what, err)
 	}
 	for _, r := range resp.Resources {
-		if err := kerr.ErrorForCode(r.ErrorCode); err != nil {
-			return nil, client.Explain(what, err)
+		if err := client.Refused(what, r.ErrorCode, nil); err != nil {
+			return nil, err
 		}
 		s := subscription{Name: r.ResourceName, Metrics: []string{}, Match: []string{}}
 		for _, c := range r.Configs {
@@ -159,13 +156,11 @@ func newDelete(env *command.Env) *cobra.Command {
 
 // alter sets settings of a subscription; nil returns one to its default. A subscription without settings is none.
 func alter(ctx context.Context, env *command.Env, name string, changes map[string]*string, done string) error {
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	what := "change the subscription " + strconv.Quote(name)
 	if done == "deleted" {
 		what = "delete the subscription " + strconv.Quote(name)
@@ -173,12 +168,8 @@ func alter(ctx context.Context, env *command.Env, name string, changes map[strin
 		if err != nil {
 			return err
 		}
-		var names []string
-		for _, s := range known {
-			names = append(names, s.Name)
-		}
-		if !slices.Contains(names, name) {
-			return fault.Failed("there is no subscription %q", name).WithHint("%s", fault.DidYouMean(name, names, `"leat client-metrics list" shows them`))
+		if !slices.Contains(names(known), name) {
+			return fault.Failed("there is no subscription %q", name).WithHint("%s", fault.DidYouMean(name, names(known), `"leat client-metrics list" shows them`))
 		}
 	}
 	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
@@ -202,12 +193,8 @@ func alter(ctx context.Context, env *command.Env, name string, changes map[strin
 		return client.Explain(what, err)
 	}
 	for _, got := range resp.Resources {
-		if err := kerr.ErrorForCode(got.ErrorCode); err != nil {
-			message := ""
-			if got.ErrorMessage != nil {
-				message = *got.ErrorMessage
-			}
-			return client.ExplainWith(what, err, message)
+		if err := client.Refused(what, got.ErrorCode, got.ErrorMessage); err != nil {
+			return err
 		}
 	}
 	return env.Emit(map[string]string{"name": name, "done": done}, func() error { return env.Printf("%s subscription %q\n", done, name) })
@@ -215,21 +202,16 @@ func alter(ctx context.Context, env *command.Env, name string, changes map[strin
 
 // complete proposes the names of subscriptions.
 func complete(env *command.Env) command.Completion {
-	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
-		ctx, cancel := env.Deadline(cmd.Context())
-		defer cancel()
-		client, err := env.Connect(ctx)
-		if err != nil || len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		defer client.Close()
-		var out []string
-		list, _ := subscriptions(ctx, client)
-		for _, s := range list {
-			if strings.HasPrefix(s.Name, prefix) {
-				out = append(out, s.Name)
-			}
-		}
-		return out, cobra.ShellCompDirectiveNoFileComp
+	return env.CompleteNames(1, func(ctx context.Context, client *command.Client, _ string) ([]string, error) {
+		list, err := subscriptions(ctx, client)
+		return names(list), err
+	})
+}
+
+func names(list []subscription) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = s.Name
 	}
+	return out
 }

@@ -45,21 +45,19 @@ func newDescribe(env *command.Env) *cobra.Command {
 }
 
 func describe(ctx context.Context, env *command.Env) error {
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	req := kmsg.NewPtrDescribeClusterRequest()
 	req.IncludeFencedBrokers = true
 	resp, err := req.RequestWith(ctx, client)
 	if err != nil {
 		return client.Explain("describe the cluster", err)
 	}
-	if err := command.Failure(resp.ErrorCode); err != nil {
-		return client.ExplainWith("describe the cluster", err, command.Text(resp.ErrorMessage))
+	if err := client.Refused("describe the cluster", resp.ErrorCode, resp.ErrorMessage); err != nil {
+		return err
 	}
 	out := described{ID: resp.ClusterID, Controller: resp.ControllerID, Brokers: []broker{}}
 	for _, b := range resp.Brokers {
@@ -106,21 +104,19 @@ func unregister(ctx context.Context, env *command.Env, text string) error {
 	if err != nil || id < 0 {
 		return fault.Usage("%q is not the id of a broker", text).WithHint(`"leat cluster describe" shows them`)
 	}
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	req := kmsg.NewPtrUnregisterBrokerRequest()
 	req.BrokerID = int32(id)
 	resp, err := req.RequestWith(ctx, client)
 	if err != nil {
 		return client.Explain(fmt.Sprintf("unregister broker %d", id), err)
 	}
-	if err := command.Failure(resp.ErrorCode); err != nil {
-		return client.ExplainWith(fmt.Sprintf("unregister broker %d", id), err, command.Text(resp.ErrorMessage))
+	if err := client.Refused(fmt.Sprintf("unregister broker %d", id), resp.ErrorCode, resp.ErrorMessage); err != nil {
+		return err
 	}
 	return env.Emit(map[string]int64{"unregistered": id}, func() error { return env.Printf("broker %d is no longer registered\n", id) })
 }

@@ -69,8 +69,8 @@ func readLogDirs(ctx context.Context, client *command.Client, topics []string) (
 			return nil, client.Explain("describe the log directories", shard.Err)
 		}
 		resp := shard.Resp.(*kmsg.DescribeLogDirsResponse)
-		if err := command.Failure(resp.ErrorCode); err != nil {
-			return nil, client.Explain(fmt.Sprintf("describe the log directories of broker %d", shard.Meta.NodeID), err)
+		if err := client.Refused(fmt.Sprintf("describe the log directories of broker %d", shard.Meta.NodeID), resp.ErrorCode, nil); err != nil {
+			return nil, err
 		}
 		for _, d := range resp.Dirs {
 			dir := logDir{Broker: shard.Meta.NodeID, Dir: d.Dir, TotalBytes: d.TotalBytes, FreeBytes: d.UsableBytes, Replicas: []replica{}}
@@ -94,13 +94,11 @@ func readLogDirs(ctx context.Context, client *command.Client, topics []string) (
 }
 
 func showLogDirs(ctx context.Context, env *command.Env, topics []string, replicas bool) error {
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	dirs, err := readLogDirs(ctx, client, topics)
 	if err != nil {
 		return err

@@ -50,15 +50,15 @@ func readQuorum(ctx context.Context, client *command.Client) (quorum, error) {
 	if err != nil {
 		return quorum{}, client.Explain("describe the quorum", err)
 	}
-	if err := command.Failure(resp.ErrorCode); err != nil {
-		return quorum{}, client.ExplainWith("describe the quorum", err, command.Text(resp.ErrorMessage))
+	if err := client.Refused("describe the quorum", resp.ErrorCode, resp.ErrorMessage); err != nil {
+		return quorum{}, err
 	}
 	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
 		return quorum{}, fault.Failed("the broker's answer names no quorum")
 	}
 	p := resp.Topics[0].Partitions[0]
-	if err := command.Failure(p.ErrorCode); err != nil {
-		return quorum{}, client.ExplainWith("describe the quorum", err, command.Text(p.ErrorMessage))
+	if err := client.Refused("describe the quorum", p.ErrorCode, p.ErrorMessage); err != nil {
+		return quorum{}, err
 	}
 	q := quorum{Leader: p.LeaderID, Epoch: p.LeaderEpoch, HighWatermark: p.HighWatermark, Nodes: []member{}}
 	add := func(list []kmsg.DescribeQuorumResponseTopicPartitionReplicaState, role string) {
@@ -94,13 +94,11 @@ func instant(millis int64) *time.Time {
 }
 
 func showQuorum(ctx context.Context, env *command.Env) error {
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	q, err := readQuorum(ctx, client)
 	if err != nil {
 		return err

@@ -24,6 +24,7 @@ type Client struct {
 	Admin *kadm.Client
 	env   *Env
 	dials *dialLog
+	end   context.CancelFunc // of Reach's context, nil without one
 }
 
 // Connect reaches a broker, or says within --timeout why that is not possible.
@@ -39,6 +40,24 @@ func (e *Env) Connect(ctx context.Context, opts ...kgo.Opt) (*Client, error) {
 		return nil, c.unreachable(err)
 	}
 	return c, nil
+}
+
+// Reach connects for a command that --timeout bounds as a whole: the returned context ends with it, or with Close.
+func (e *Env) Reach(ctx context.Context) (*Client, context.Context, error) {
+	c, err := e.Connect(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, c.end = e.Deadline(ctx)
+	return c, ctx, nil
+}
+
+// Close ends the connections, and the context that Reach made.
+func (c *Client) Close() {
+	if c.end != nil {
+		c.end()
+	}
+	c.Client.Close()
 }
 
 // Open makes a client without waiting for a broker.
@@ -69,6 +88,19 @@ func (e *Env) Open(opts ...kgo.Opt) (*Client, error) {
 	admin := kadm.NewClient(cl)
 	admin.SetTimeoutMillis(int32(e.Timeout.Milliseconds()))
 	return &Client{Client: cl, Admin: admin, env: e, dials: dials}, nil
+}
+
+// ClientOptions are those of a client for the flags, without what commands that a person waits for add to them.
+func (e *Env) ClientOptions() ([]kgo.Opt, error) {
+	secure, err := e.security.options(&dialLog{failed: map[string]error{}})
+	if err != nil {
+		return nil, err
+	}
+	opts := append([]kgo.Opt{kgo.SeedBrokers(e.Bootstrap...), kgo.SoftwareNameAndVersion("leat", softwareVersion(e.Version))}, secure...)
+	if e.Verbose {
+		opts = append(opts, kgo.WithLogger(kgo.BasicLogger(e.Err, kgo.LogLevelDebug, nil)))
+	}
+	return opts, nil
 }
 
 // softwareVersion keeps to the letters that the protocol allows here.
@@ -103,6 +135,11 @@ func (c *Client) ExplainWith(what string, err error, message string) error {
 		}
 	}
 	return fault.Kafka(what, err, message)
+}
+
+// Refused is the error of an answer with an error code and the broker's own words for it; nil for code 0.
+func (c *Client) Refused(what string, code int16, message *string) error {
+	return c.ExplainWith(what, Failure(code), Text(message))
 }
 
 func (c *Client) unreachable(err error) error {

@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -127,6 +129,38 @@ func (s *securityFlags) sasl() (sasl.Mechanism, error) {
 		return oauth.Auth{Token: s.password}.AsMechanism(), nil
 	}
 	return nil, fault.Usage("--sasl-mechanism %q is not known", s.mechanism).WithHint("the mechanisms are PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER")
+}
+
+// Login is a user with a password.
+type Login struct{ User, Password string }
+
+// HTTP makes a client for a server other than the cluster, with the TLS flags, and says who one is to it: --user and
+// --password where they were given, else the environment's LEAT_REGISTRY_USER and LEAT_REGISTRY_PASSWORD. What the environment
+// holds for the cluster is not shown to other servers.
+func (e *Env) HTTP(base string) (*http.Client, *Login, error) {
+	s := e.security
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	if s.ca != "" || s.cert != "" {
+		c, err := s.tlsConfig()
+		if err != nil {
+			return nil, nil, err
+		}
+		t.TLSClientConfig = c
+	}
+	login := &Login{e.Getenv("LEAT_REGISTRY_USER"), e.Getenv("LEAT_REGISTRY_PASSWORD")}
+	if s.user != e.Getenv("LEAT_USER") {
+		login.User = s.user
+	}
+	if s.password != e.Getenv("LEAT_PASSWORD") {
+		login.Password = s.password
+	}
+	if login.User == "" {
+		login = nil
+	}
+	// Credentials go where they were meant to go, not where a redirect points.
+	return &http.Client{Transport: t, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		return fmt.Errorf("%s points elsewhere, to %s", base, r.URL.Redacted())
+	}}, login, nil
 }
 
 // readFile fills in what flags leave open from a file of Kafka's client properties.

@@ -3,11 +3,10 @@ package config
 import (
 	"context"
 	"errors"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"leat.dev/internal/cli/command"
@@ -105,13 +104,11 @@ func parseChanges(args []string) ([]change, error) {
 }
 
 func alter(ctx context.Context, env *command.Env, r resource, changes []change, dryRun bool) error {
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
 	req.ValidateOnly = dryRun
 	res := kmsg.NewIncrementalAlterConfigsRequestResource()
@@ -132,7 +129,7 @@ func alter(ctx context.Context, env *command.Env, r resource, changes []change, 
 			continue
 		}
 		for _, got := range resp.Resources {
-			if err := kerr.ErrorForCode(got.ErrorCode); err != nil {
+			if err := command.Failure(got.ErrorCode); err != nil {
 				return withNear(ctx, client, r, changes, explain(ctx, client, what, r, err, got.ErrorMessage))
 			}
 		}
@@ -161,12 +158,7 @@ func withNear(ctx context.Context, client *command.Client, r resource, changes [
 	if !ok {
 		return err
 	}
-	if r.kind == "cluster" {
-		if brokers, err := client.Admin.ListBrokers(ctx); err == nil && len(brokers) > 0 {
-			r = resource{kind: "broker", name: strconv.Itoa(int(brokers[0].NodeID))}
-		}
-	}
-	known, listErr := entries(ctx, client, r, false)
+	known, listErr := entries(ctx, client, withNames(ctx, client, r), false)
 	if listErr != nil {
 		return err
 	}
@@ -175,11 +167,7 @@ func withNear(ctx context.Context, client *command.Client, r resource, changes [
 		names = append(names, c.Name)
 	}
 	for _, c := range changes {
-		isKnown := false
-		for _, n := range names {
-			isKnown = isKnown || n == c.Name
-		}
-		if !isKnown {
+		if !slices.Contains(names, c.Name) {
 			return e.WithHint("%s", fault.DidYouMean(c.Name, names, e.Hint))
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -93,7 +92,7 @@ func entries(ctx context.Context, client *command.Client, r resource, docs bool)
 			continue
 		}
 		got := resp.Resources[0]
-		if err := kerr.ErrorForCode(got.ErrorCode); err != nil {
+		if err := command.Failure(got.ErrorCode); err != nil {
 			return nil, explain(ctx, client, what, r, err, got.ErrorMessage)
 		}
 		return got.Configs, nil
@@ -105,11 +104,7 @@ func explain(ctx context.Context, client *command.Client, what string, r resourc
 	if r.kind == "topic" && (errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)) {
 		return client.UnknownTopic(ctx, r.name)
 	}
-	text := ""
-	if message != nil {
-		text = *message
-	}
-	return client.ExplainWith(what, err, text)
+	return client.ExplainWith(what, err, command.Text(message))
 }
 
 func brokersHint(ctx context.Context, client *command.Client) string {
@@ -141,29 +136,27 @@ func complete(env *command.Env, settings func(name string) string) command.Compl
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		ctx, cancel := env.Deadline(cmd.Context())
-		defer cancel()
-		client, err := env.Connect(ctx)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		defer client.Close()
-		if r.kind == "cluster" { // has only what was set; a broker knows all names
-			if brokers, err := client.Admin.ListBrokers(ctx); err == nil && len(brokers) > 0 {
-				r = resource{kind: "broker", name: strconv.Itoa(int(brokers[0].NodeID))}
+		names := env.CompleteNames(-1, func(ctx context.Context, client *command.Client, _ string) ([]string, error) {
+			known, err := entries(ctx, client, withNames(ctx, client, r), false)
+			var out []string
+			for _, c := range known {
+				if !c.ReadOnly {
+					out = append(out, settings(c.Name))
+				}
 			}
-		}
-		known, err := entries(ctx, client, r, false)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		var out []string
-		for _, c := range known {
-			if !c.ReadOnly && strings.HasPrefix(c.Name, toComplete) {
-				out = append(out, settings(c.Name))
-			}
-		}
-		slices.Sort(out)
-		return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+			return out, err
+		})
+		out, directive := names(cmd, args, toComplete)
+		return out, directive | cobra.ShellCompDirectiveNoSpace
 	}
+}
+
+// withNames is what to ask for the names of a resource's settings: the cluster has only what was set, a broker knows all.
+func withNames(ctx context.Context, client *command.Client, r resource) resource {
+	if r.kind == "cluster" {
+		if brokers, err := client.Admin.ListBrokers(ctx); err == nil && len(brokers) > 0 {
+			return resource{kind: "broker", name: strconv.Itoa(int(brokers[0].NodeID))}
+		}
+	}
+	return r
 }

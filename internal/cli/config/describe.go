@@ -70,13 +70,11 @@ func describe(ctx context.Context, env *command.Env, o describeOptions, args []s
 			return fault.Usage("--match %q is not a regular expression", o.pattern).WithDetail("%v", err)
 		}
 	}
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	known, err := entries(ctx, client, r, o.docs)
 	if err != nil {
 		return err
@@ -96,10 +94,7 @@ func describe(ctx context.Context, env *command.Env, o describeOptions, args []s
 func toSetting(c kmsg.DescribeConfigsResponseResourceConfig) setting {
 	s := setting{
 		Name: c.Name, Value: c.Value, Source: sourceText(c.Source), Sensitive: c.IsSensitive, ReadOnly: c.ReadOnly,
-		Default: c.Source == kmsg.ConfigSourceDefaultConfig,
-	}
-	if c.Documentation != nil {
-		s.Doc = *c.Documentation
+		Default: c.Source == kmsg.ConfigSourceDefaultConfig, Doc: command.Text(c.Documentation),
 	}
 	for _, y := range c.ConfigSynonyms {
 		s.Synonyms = append(s.Synonyms, synonym{Name: y.Name, Value: y.Value, Source: sourceText(y.Source)})

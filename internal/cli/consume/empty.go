@@ -47,7 +47,7 @@ func emptyUntil(ctx context.Context, env *command.Env, client *command.Client, t
 		return sp.next, nil
 	}
 	got := f.Topics[0].Partitions[0]
-	if err := kerr.ErrorForCode(got.ErrorCode); err != nil {
+	if err := command.Failure(got.ErrorCode); err != nil {
 		if kerr.IsRetriable(err) {
 			return sp.next, nil
 		}

@@ -65,13 +65,11 @@ func newList(env *command.Env) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List features with their levels", Args: command.Args(0, 0, "no argument"), ValidArgsFunction: command.NoCompletion,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := env.Connect(cmd.Context())
+			client, ctx, err := env.Reach(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer client.Close()
-			ctx, cancel := env.Deadline(cmd.Context())
-			defer cancel()
 			all, err := read(ctx, client)
 			if err != nil {
 				return err

@@ -81,13 +81,11 @@ func update(ctx context.Context, env *command.Env, args []string, how int8, dry 
 	if err != nil {
 		return err
 	}
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	all, err := read(ctx, client)
 	if err != nil {
 		return err
@@ -161,12 +159,12 @@ func send(ctx context.Context, env *command.Env, client *command.Client, changes
 	if err != nil {
 		return client.Explain("change the features", err)
 	}
-	if err := command.Failure(resp.ErrorCode); err != nil {
-		return client.ExplainWith("change the features", err, command.Text(resp.ErrorMessage))
+	if err := client.Refused("change the features", resp.ErrorCode, resp.ErrorMessage); err != nil {
+		return err
 	}
 	for _, r := range resp.Results {
-		if err := command.Failure(r.ErrorCode); err != nil {
-			return client.ExplainWith("change the feature "+r.Feature, err, command.Text(r.ErrorMessage))
+		if err := client.Refused("change the feature "+r.Feature, r.ErrorCode, r.ErrorMessage); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -43,16 +43,14 @@ func newDelete(env *command.Env) *cobra.Command {
 }
 
 func remove(ctx context.Context, env *command.Env, names, topics []string, ifExists bool) error {
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	out := []deleted{}
-	var failures []error
-	for _, name := range names {
+	errs := make([]error, len(names))
+	for i, name := range names {
 		d := deleted{Group: name, Topics: topics}
 		err := removeOne(ctx, client, name, topics)
 		if errors.Is(err, errMissing) && ifExists {
@@ -61,24 +59,16 @@ func remove(ctx context.Context, env *command.Env, names, topics []string, ifExi
 		if errors.Is(err, errMissing) && len(topics) == 0 {
 			err = client.UnknownGroup(ctx, name)
 		}
-		if err != nil {
-			o := fault.ToObject(err)
-			d.Failure = &o
-			failures = append(failures, err)
+		if errs[i] = err; err != nil {
+			d.Failure = new(fault.ToObject(err))
 		}
 		out = append(out, d)
 	}
-	if len(names) == 1 && len(failures) == 1 {
-		return failures[0]
-	}
-	err = env.Emit(out, func() error {
-		i := 0
-		for _, d := range out {
+	return env.EmitEach(errs, out, func() error {
+		for i, d := range out {
 			switch {
 			case d.Failure != nil:
-				env.Notef("%s", strings.TrimSuffix(fault.Text(failures[i]), "\n"))
-				i++
-				continue
+				env.NoteError(errs[i])
 			case d.Missing:
 				err = env.Printf("group %q is not there\n", d.Group)
 			case len(topics) > 0:
@@ -92,10 +82,6 @@ func remove(ctx context.Context, env *command.Env, names, topics []string, ifExi
 		}
 		return nil
 	})
-	if err == nil && len(failures) > 0 {
-		return fault.ErrReported
-	}
-	return err
 }
 
 // errMissing tells that there is nothing to delete.

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -59,13 +60,11 @@ func newDescribe(env *command.Env) *cobra.Command {
 }
 
 func show(ctx context.Context, env *command.Env, names []string, members bool) error {
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	views := []view{}
 	for _, name := range names {
 		v, err := look(ctx, client, name)
@@ -150,7 +149,7 @@ func look(ctx context.Context, client *command.Client, name string) (*view, erro
 		case !ok1 || !ok2:
 			row.Failure = "the topic or partition does not exist any more"
 		case start.Err != nil || end.Err != nil:
-			row.Failure = fmt.Sprint(firstError(start.Err, end.Err))
+			row.Failure = fmt.Sprint(cmp.Or(start.Err, end.Err))
 		default:
 			at := start.Offset
 			if row.Committed != nil {
@@ -175,21 +174,9 @@ func look(ctx context.Context, client *command.Client, name string) (*view, erro
 		v.Offsets = append(v.Offsets, row)
 	}
 	slices.SortFunc(v.Offsets, func(a, b offsetRow) int {
-		if c := strings.Compare(a.Topic, b.Topic); c != 0 {
-			return c
-		}
-		return int(a.Partition - b.Partition)
+		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
 	return v, nil
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func write(env *command.Env, v view, members bool) error {
@@ -243,12 +230,7 @@ func write(env *command.Env, v view, members bool) error {
 	return nil
 }
 
-func number(v *int64) string {
-	if v == nil {
-		return ""
-	}
-	return screen.Count(*v)
-}
+func number(v *int64) string { return screen.Optional(v, screen.Count[int64]) }
 
 // assignedText writes an assignment as topic:0,2-4 with topics in order.
 func assignedText(assigned map[string][]int32) string {

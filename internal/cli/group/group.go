@@ -85,9 +85,7 @@ func describe(ctx context.Context, client *command.Client, name string) (*descri
 	d := &described{name: name, kind: "classic", state: g.State, protocol: g.Protocol, coordinator: g.Coordinator.NodeID, subscribed: map[string]bool{}}
 	for _, m := range g.Members {
 		out := member{ID: m.MemberID, ClientID: m.ClientID, Host: m.ClientHost, Assigned: map[string][]int32{}, owns: map[topicPart]bool{}}
-		if m.InstanceID != nil {
-			out.InstanceID = *m.InstanceID
-		}
+		out.InstanceID = command.Text(m.InstanceID)
 		if c, ok := m.Assigned.AsConsumer(); ok {
 			for _, t := range c.Topics {
 				out.assign(t.Topic, t.Partitions)
@@ -119,17 +117,13 @@ func describeNewer(ctx context.Context, client *command.Client, name string) (*d
 	d := &described{name: name, kind: "consumer", state: g.State, protocol: g.AssignorName, coordinator: g.Coordinator.NodeID, subscribed: map[string]bool{}, epoch: &g.Epoch, assignmentEpoch: &g.AssignmentEpoch}
 	for _, m := range g.Members {
 		out := member{ID: m.MemberID, ClientID: m.ClientID, Host: m.ClientHost, Assigned: map[string][]int32{}, owns: map[topicPart]bool{}}
-		if m.InstanceID != nil {
-			out.InstanceID = *m.InstanceID
-		}
+		out.InstanceID = command.Text(m.InstanceID)
 		out.Epoch = &m.MemberEpoch
 		out.Protocol = "consumer"
 		if m.MemberType == 0 {
 			out.Protocol = "classic"
 		}
-		if m.SubscribedTopicRegex != nil {
-			out.Regex = *m.SubscribedTopicRegex
-		}
+		out.Regex = command.Text(m.SubscribedTopicRegex)
 		for topic, partitions := range m.Assignment {
 			out.assign(topic, slices.Sorted(maps.Keys(partitions)))
 		}

@@ -10,7 +10,6 @@ import (
 	"leat.dev/internal/cli/command"
 	"leat.dev/internal/cli/screen"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -39,13 +38,11 @@ func newList(env *command.Env) *cobra.Command {
 }
 
 func list(ctx context.Context, env *command.Env, states, types []string) error {
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	req := kmsg.NewPtrListGroupsRequest()
 	req.StatesFilter, req.TypesFilter = states, types
 	groups := []listed{}
@@ -57,8 +54,8 @@ func list(ctx context.Context, env *command.Env, states, types []string) error {
 		if !ok {
 			continue
 		}
-		if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
-			return client.Explain("list groups", err)
+		if err := client.Refused("list groups", resp.ErrorCode, nil); err != nil {
+			return err
 		}
 		for _, g := range resp.Groups {
 			groups = append(groups, listed{

@@ -2,6 +2,7 @@ package group
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -66,7 +67,7 @@ func (r *resetter) moves(ctx context.Context, env *command.Env, chosen map[strin
 	for tp := range scope {
 		start, ok1 := starts.Lookup(tp.topic, tp.partition)
 		end, ok2 := ends.Lookup(tp.topic, tp.partition)
-		if err := firstError(start.Err, end.Err); err != nil || !ok1 || !ok2 {
+		if err := cmp.Or(start.Err, end.Err); err != nil || !ok1 || !ok2 {
 			if err == nil {
 				err = fmt.Errorf("the cluster does not know it")
 			}

@@ -122,13 +122,11 @@ func reset(ctx context.Context, env *command.Env, o resetOptions, name string) e
 	if err != nil {
 		return err
 	}
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 
 	d, err := checkIdle(ctx, client, name, o, len(chosen) > 0)
 	if err != nil {

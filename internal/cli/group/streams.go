@@ -55,11 +55,7 @@ func describeStreams(ctx context.Context, client *command.Client, name string) (
 	case kerr.GroupIDNotFound.Code, kerr.UnsupportedVersion.Code:
 		return nil, nil
 	}
-	message := ""
-	if g.ErrorMessage != nil {
-		message = *g.ErrorMessage
-	}
-	return nil, client.ExplainWith(what, kerr.ErrorForCode(g.ErrorCode), message)
+	return nil, client.Refused(what, g.ErrorCode, g.ErrorMessage)
 }
 
 func streamsGroup(g *kmsg.StreamsGroupDescribeResponseGroup, coordinator int32) *described {
@@ -87,9 +83,7 @@ func streamsGroup(g *kmsg.StreamsGroupDescribeResponseGroup, coordinator int32) 
 		m := &g.Members[i]
 		out := member{ID: m.MemberID, ClientID: m.ClientID, Host: m.ClientHost, Epoch: &m.MemberEpoch, Protocol: kindStreams,
 			Assigned: map[string][]int32{}, owns: map[topicPart]bool{}}
-		if m.InstanceID != nil {
-			out.InstanceID = *m.InstanceID
-		}
+		out.InstanceID = command.Text(m.InstanceID)
 		out.Tasks = &tasks{Process: m.ProcessID, Active: byPart(m.Assignment.ActiveTasks), Standby: byPart(m.Assignment.StandbyTasks), Warmup: byPart(m.Assignment.WarmupTasks)}
 		if target := byPart(m.TargetAssignment.ActiveTasks); !maps.EqualFunc(target, out.Tasks.Active, slices.Equal) {
 			out.Tasks.Target = target

@@ -53,19 +53,17 @@ func elect(ctx context.Context, env *command.Env, topic string, f electFlags) er
 	var client *command.Client
 	var err error
 	if topic == "" {
-		client, err = env.Connect(ctx)
+		client, ctx, err = env.Reach(ctx)
 	} else {
 		t := kmsg.NewElectLeadersRequestTopic()
 		t.Topic = topic
-		client, t.Partitions, err = choose(ctx, env, topic, f.partitions)
+		client, ctx, t.Partitions, err = choose(ctx, env, topic, f.partitions)
 		req.Topics = append(req.Topics, t)
 	}
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	resp, err := req.RequestWith(ctx, client)
 	if err == nil {
 		err = command.Failure(resp.ErrorCode)
@@ -81,7 +79,6 @@ func elect(ctx context.Context, env *command.Env, topic string, f electFlags) er
 			case errors.Is(err, kerr.ElectionNotNeeded):
 				o.Done = "not needed"
 			case err != nil:
-				o.Done = ""
 				o.fail(client.ExplainWith(fmt.Sprintf("elect the leader of %s-%d", t.Topic, p.Partition), err, command.Text(p.ErrorMessage)))
 			}
 			out = append(out, o)

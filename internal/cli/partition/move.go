@@ -53,13 +53,11 @@ func newCancel(env *command.Env) *cobra.Command {
 
 // assign moves partitions, or with no brokers takes their moves back.
 func assign(ctx context.Context, env *command.Env, topic, partitions string, brokers []int32) error {
-	client, wanted, err := choose(ctx, env, topic, partitions)
+	client, ctx, wanted, err := choose(ctx, env, topic, partitions)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	if brokers == nil {
 		// Only moves that are under way can be taken back.
 		under, err := listMoves(ctx, client, topic)
@@ -87,18 +85,17 @@ func assign(ctx context.Context, env *command.Env, topic, partitions string, bro
 	if err != nil {
 		return client.Explain("move partitions", err)
 	}
-	if err := command.Failure(resp.ErrorCode); err != nil {
-		return client.ExplainWith("move partitions", err, command.Text(resp.ErrorMessage))
+	if err := client.Refused("move partitions", resp.ErrorCode, resp.ErrorMessage); err != nil {
+		return err
 	}
 	out := []outcome{}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			o := outcome{Topic: t.Topic, Partition: p.Partition, Done: "moving to " + ids(brokers)}
+			o := outcome{Topic: t.Topic, Partition: p.Partition, Done: "moving to " + screen.Numbers(brokers)}
 			if brokers == nil {
 				o.Done = "move taken back"
 			}
 			if err := command.Failure(p.ErrorCode); err != nil {
-				o.Done = ""
 				o.fail(client.ExplainWith(fmt.Sprintf("move %s-%d", t.Topic, p.Partition), err, command.Text(p.ErrorMessage)))
 			}
 			out = append(out, o)
@@ -147,13 +144,11 @@ func listMoves(ctx context.Context, client *command.Client, topics ...string) ([
 }
 
 func moves(ctx context.Context, env *command.Env, topics []string) error {
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	all, err := listMoves(ctx, client, topics...)
 	if err != nil {
 		return err
@@ -161,7 +156,7 @@ func moves(ctx context.Context, env *command.Env, topics []string) error {
 	return env.Emit(all, func() error {
 		t := screen.NewTable("TOPIC", "PARTITION>", "REPLICAS", "ADDING", "REMOVING")
 		for _, m := range all {
-			t.Row(m.Topic, m.Partition, ids(m.Replicas), ids(m.Adding), ids(m.Removing))
+			t.Row(m.Topic, m.Partition, screen.Numbers(m.Replicas), screen.Numbers(m.Adding), screen.Numbers(m.Removing))
 		}
 		return t.Write(env.Screen)
 	})

@@ -42,13 +42,11 @@ func newMoveDir(env *command.Env) *cobra.Command {
 }
 
 func moveDir(ctx context.Context, env *command.Env, topic string, f moveDirFlags) error {
-	client, wanted, err := choose(ctx, env, topic, f.partitions)
+	client, ctx, wanted, err := choose(ctx, env, topic, f.partitions)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	if f.broker < 0 {
 		brokers, err := client.Admin.ListBrokers(ctx)
 		if err != nil {
@@ -70,11 +68,9 @@ func moveDir(ctx context.Context, env *command.Env, topic string, f moveDirFlags
 		for _, p := range t.Partitions {
 			o := outcome{Topic: t.Topic, Partition: p.Partition, Done: "moving to " + f.dir}
 			if p.ErrorCode == kerr.LogDirNotFound.Code {
-				o.Done = ""
 				o.fail((&fault.Error{Primary: fmt.Sprintf("broker %d has no log directory %s", f.broker, f.dir), Cause: kerr.LogDirNotFound}).
 					WithHint(`"leat cluster log-dirs" shows the directories`))
 			} else if err := command.Failure(p.ErrorCode); err != nil {
-				o.Done = ""
 				o.fail(client.Explain(fmt.Sprintf("move %s-%d", t.Topic, p.Partition), err))
 			}
 			out = append(out, o)

@@ -5,7 +5,6 @@ package partition
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -31,26 +30,18 @@ type outcome struct {
 	err       error
 }
 
-func (o *outcome) fail(err error) {
-	f := fault.ToObject(err)
-	o.err, o.Failure = err, &f
-}
+func (o *outcome) fail(err error) { o.Done, o.err, o.Failure = "", err, new(fault.ToObject(err)) }
 
 // report writes the outcomes; failures stand where their partitions do. A single one is the command's error.
 func report(env *command.Env, outcomes []outcome, none string) error {
 	slices.SortFunc(outcomes, func(a, b outcome) int {
 		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
-	failed := 0
+	errs := make([]error, len(outcomes))
 	for i := range outcomes {
-		if outcomes[i].err != nil {
-			failed++
-		}
+		errs[i] = outcomes[i].err
 	}
-	if failed == 1 && len(outcomes) == 1 {
-		return outcomes[0].err
-	}
-	err := env.Emit(outcomes, func() error {
+	return env.EmitEach(errs, outcomes, func() error {
 		if len(outcomes) == 0 {
 			env.Notef("%s", none)
 			return nil
@@ -68,21 +59,17 @@ func report(env *command.Env, outcomes []outcome, none string) error {
 		}
 		return t.Write(env.Screen)
 	})
-	if err == nil && failed > 0 {
-		return fault.ErrReported
-	}
-	return err
 }
 
-// choose connects and picks the wanted partitions of a topic.
-func choose(ctx context.Context, env *command.Env, topic, partitions string) (*command.Client, []int32, error) {
+// choose reaches the cluster and picks the wanted partitions of a topic.
+func choose(ctx context.Context, env *command.Env, topic, partitions string) (*command.Client, context.Context, []int32, error) {
 	wanted, err := command.ParsePartitions(partitions)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	details, err := client.Topics(ctx, topic)
 	if err == nil {
@@ -90,11 +77,7 @@ func choose(ctx context.Context, env *command.Env, topic, partitions string) (*c
 	}
 	if err != nil {
 		client.Close()
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return client, wanted, nil
-}
-
-func ids(list []int32) string {
-	return strings.Trim(strings.ReplaceAll(fmt.Sprint(list), " ", ","), "[]")
+	return client, ctx, wanted, nil
 }

@@ -148,13 +148,11 @@ func newSet(env *command.Env) *cobra.Command {
 
 // alter changes the quotas of an entity and shows what was done.
 func alter(ctx context.Context, env *command.Env, e entity, ops []kmsg.AlterClientQuotasRequestEntryOp, what string, show func() error, result any) error {
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	req := kmsg.NewPtrAlterClientQuotasRequest()
 	entry := kmsg.NewAlterClientQuotasRequestEntry()
 	entry.Entity, entry.Ops = e.request(), ops
@@ -164,23 +162,18 @@ func alter(ctx context.Context, env *command.Env, e entity, ops []kmsg.AlterClie
 		return client.Explain(what, err)
 	}
 	for _, r := range resp.Entries {
-		if err := kerr.ErrorForCode(r.ErrorCode); err != nil {
-			message := ""
-			if r.ErrorMessage != nil {
-				message = *r.ErrorMessage
-			}
-			return explain(client, what, err, message, e, ops)
+		if err := client.Refused(what, r.ErrorCode, r.ErrorMessage); err != nil {
+			return explain(err, e, ops)
 		}
 	}
 	return env.Emit(result, show)
 }
 
 // explain adds what to do about a quota that is misspelled or of another kind of entity.
-func explain(client *command.Client, what string, err error, message string, e entity, ops []kmsg.AlterClientQuotasRequestEntryOp) error {
-	explained := client.ExplainWith(what, err, message)
-	failure, ok := errors.AsType[*fault.Error](explained)
+func explain(err error, e entity, ops []kmsg.AlterClientQuotasRequestEntryOp) error {
+	failure, ok := errors.AsType[*fault.Error](err)
 	if !ok || !errors.Is(err, kerr.InvalidRequest) {
-		return explained
+		return err
 	}
 	known := slices.Sorted(maps.Keys(keys))
 	for _, op := range ops {
@@ -238,22 +231,17 @@ func newDelete(env *command.Env) *cobra.Command {
 
 // list asks for all quotas.
 func list(ctx context.Context, env *command.Env) ([]row, error) {
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	resp, err := kmsg.NewPtrDescribeClientQuotasRequest().RequestWith(ctx, client.Client)
-	message := ""
-	if err == nil {
-		if err = kerr.ErrorForCode(resp.ErrorCode); resp.ErrorMessage != nil {
-			message = *resp.ErrorMessage
-		}
-	}
 	if err != nil {
-		return nil, client.ExplainWith("list the quotas", err, message)
+		return nil, client.Explain("list the quotas", err)
+	}
+	if err := client.Refused("list the quotas", resp.ErrorCode, resp.ErrorMessage); err != nil {
+		return nil, err
 	}
 	rows := []row{}
 	for _, entry := range resp.Entries {

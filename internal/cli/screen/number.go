@@ -44,6 +44,23 @@ func Plural[N ~int | ~int16 | ~int32 | ~int64](n N, noun string) string {
 	return Count(n) + " " + noun + "s"
 }
 
+// Optional writes a value that may not be known, nothing for nil.
+func Optional[V any](v *V, write func(V) string) string {
+	if v == nil {
+		return ""
+	}
+	return write(*v)
+}
+
+// Numbers writes ids with commas between them, as flags take them: 1,2,3.
+func Numbers(list []int32) string {
+	parts := make([]string, len(list))
+	for i, v := range list {
+		parts[i] = strconv.Itoa(int(v))
+	}
+	return strings.Join(parts, ",")
+}
+
 // Duration writes a time span with three significant digits: 1.23 s, 45.6 ms, 789 µs.
 func Duration(d time.Duration) string {
 	abs := d.Abs()

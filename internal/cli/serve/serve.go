@@ -21,6 +21,7 @@ import (
 	"leat.dev/internal/base/vfs"
 	"leat.dev/internal/cli/command"
 	"leat.dev/internal/cli/fault"
+	"leat.dev/internal/cli/registry"
 	"leat.dev/internal/cli/screen"
 	"leat.dev/internal/metadata/config"
 	"leat.dev/internal/platform"
@@ -33,6 +34,7 @@ type options struct {
 	data      string
 	listeners string
 	http      string
+	registry  string
 	config    string
 	settings  []string
 	logLevel  string
@@ -41,8 +43,9 @@ type options struct {
 
 // NewUp makes "leat up", which runs every role.
 func NewUp(env *command.Env) *cobra.Command {
-	cmd := newRun(env, "up", "Run everything in this process", "Run every role of the platform in this process, on storage of its own. Today that is the broker.")
+	cmd := newRun(env, "up", "Run everything in this process", "Run every role of the platform in this process, on storage of its own: the broker, and a schema registry beside it.", true)
 	cmd.Example = `  leat up
+  leat up --registry off
   leat up --data /var/lib/leat --listeners PLAINTEXT://0.0.0.0:9092
   leat up --set log.retention.hours=24 --set log.flush=os`
 	return cmd
@@ -50,12 +53,12 @@ func NewUp(env *command.Env) *cobra.Command {
 
 // NewBroker makes "leat broker", which runs the broker alone.
 func NewBroker(env *command.Env) *cobra.Command {
-	cmd := newRun(env, "broker", "Run the broker alone", "Run the broker alone.")
+	cmd := newRun(env, "broker", "Run the broker alone", "Run the broker alone.", false)
 	cmd.Example = "  leat broker --config broker.yaml"
 	return cmd
 }
 
-func newRun(env *command.Env, use, short, long string) *cobra.Command {
+func newRun(env *command.Env, use, short, long string, registry bool) *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
 		Use:   use,
@@ -71,6 +74,9 @@ func newRun(env *command.Env, use, short, long string) *cobra.Command {
 	f.StringVar(&o.data, "data", platform.DefaultData, "directory for everything that is kept (env LEAT_DATA)")
 	f.StringVar(&o.listeners, "listeners", platform.DefaultListeners, "where clients connect, NAME://HOST:PORT,…; port 0 takes a free one")
 	f.StringVar(&o.http, "http", platform.DefaultHTTP, `address of metrics and health; "" or "off" for none (env LEAT_HTTP)`)
+	if registry {
+		f.StringVar(&o.registry, "registry", platform.DefaultRegistry, `address of the schema registry; "" or "off" for none (env LEAT_REGISTRY_LISTEN)`)
+	}
 	f.StringVar(&o.config, "config", "", "file of settings: YAML, or Kafka's own if it ends in .properties (env LEAT_CONFIG)")
 	f.StringArrayVar(&o.settings, "set", nil, "a setting, name=value; repeatable")
 	f.StringVar(&o.logLevel, "log-level", "warn", "debug, info, warn or error (env LEAT_LOG_LEVEL)")
@@ -88,6 +94,11 @@ func completeSettings(_ *cobra.Command, _ []string, typed string) ([]string, cob
 			out = append(out, e.Name+"=")
 		}
 	}
+	for _, name := range platform.RegistrySettings() {
+		if strings.HasPrefix(name, typed) {
+			out = append(out, name+"=")
+		}
+	}
 	return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
@@ -103,6 +114,10 @@ func run(cmd *cobra.Command, env *command.Env, o options) error {
 	fromEnvironment(cmd, env, "log-level", "LEAT_LOG_LEVEL", &o.logLevel)
 	fromEnvironment(cmd, env, "log-format", "LEAT_LOG_FORMAT", &o.logFormat)
 	p := platform.Options{Data: platform.DefaultData, HTTP: platform.DefaultHTTP, Started: started}
+	withRegistry := cmd.Flags().Lookup("registry") != nil
+	if withRegistry {
+		p.Registry.Listen, p.Registry.Version = platform.DefaultRegistry, env.Version
+	}
 	if err := p.LoadSettings(platform.Sources{File: o.config, Environ: os.Environ(), Set: o.settings}); err != nil {
 		return settingsError(err, o.config)
 	}
@@ -115,6 +130,12 @@ func run(cmd *cobra.Command, env *command.Env, o options) error {
 	}
 	if p.HTTP == "off" {
 		p.HTTP = ""
+	}
+	if changed("registry") {
+		p.Registry.Listen = o.registry
+	}
+	if p.Registry.Listen == "off" || !withRegistry {
+		p.Registry.Listen = ""
 	}
 	if changed("listeners") {
 		p.Settings["listeners"] = o.listeners
@@ -151,6 +172,9 @@ func ready(env *command.Env, i platform.Info) {
 	if i.HTTP != "" {
 		line += ", metrics on http://" + strings.TrimPrefix(i.HTTP, "http://") + "/metrics"
 	}
+	if i.Registry != "" {
+		line += ", schema registry on " + i.Registry
+	}
 	env.Notef("%s, %s, data in %s", line, screen.Plural(i.Partitions, "partition"), i.Data)
 	if len(i.Open) > 0 {
 		env.Notef("no security is configured: whoever can reach %s can read, write and delete everything (see docs/guide/security.md)", strings.Join(i.Open, " or "))
@@ -177,6 +201,9 @@ func settingsError(err error, file string) error {
 func explain(err error, p *platform.Options) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return nil
+	}
+	if _, ok := errors.AsType[*platform.RegistryError](err); ok {
+		return registry.Explain(err, []string{"this process"}, p.Registry.Listen, "--registry 127.0.0.1:PORT (0 takes a free port), or run none with --registry off")
 	}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

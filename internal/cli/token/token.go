@@ -59,16 +59,14 @@ func explain(client *command.Client, what string, err error) error {
 
 // ask runs a request on a connection of its own.
 func ask[R any](ctx context.Context, env *command.Env, what string, do func(context.Context, *command.Client) (R, int16, error)) (answer R, err error) {
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return answer, err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	answer, code, err := do(ctx, client)
 	if err == nil {
-		err = kerr.ErrorForCode(code)
+		err = command.Failure(code)
 	}
 	if err != nil {
 		return answer, explain(client, what, err)

@@ -59,7 +59,7 @@ func alter(ctx context.Context, env *command.Env, o alterOptions, names []string
 	for _, name := range o.unset {
 		changes = append(changes, kadm.AlterConfig{Op: kadm.DeleteConfig, Name: name})
 	}
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
@@ -68,9 +68,6 @@ func alter(ctx context.Context, env *command.Env, o alterOptions, names []string
 	if err != nil {
 		return err
 	}
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
-
 	outcomes := make([]outcome, len(names))
 	for i, name := range names {
 		outcomes[i] = outcome{Name: name, ID: idText(details[name].ID), ReplicationFactor: int16(details[name].Partitions.NumReplicas())}

@@ -1,6 +1,7 @@
 package topic
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,13 +59,11 @@ func create(ctx context.Context, env *command.Env, o createOptions, names []stri
 	for k, v := range settings {
 		configs[k] = &v
 	}
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 
 	call := client.Admin.CreateTopics
 	verb := "created"
@@ -80,7 +79,7 @@ func create(ctx context.Context, env *command.Env, o createOptions, names []stri
 	for _, name := range names {
 		a, ok := answers[name]
 		if !ok {
-			a = kadm.CreateTopicResponse{Topic: name, Err: first(err)}
+			a = kadm.CreateTopicResponse{Topic: name, Err: cmp.Or(err, errNoAnswer)}
 		}
 		out := outcome{Name: name, ID: idText(a.ID), Partitions: max(a.NumPartitions, 0), ReplicationFactor: max(a.ReplicationFactor, 0)}
 		switch {

@@ -2,6 +2,7 @@ package topic
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +70,7 @@ func remove(ctx context.Context, env *command.Env, o deleteOptions, names []stri
 	for _, name := range names {
 		a, ok := answers[name]
 		if !ok {
-			a = kadm.DeleteTopicResponse{Topic: name, Err: first(err)}
+			a = kadm.DeleteTopicResponse{Topic: name, Err: cmp.Or(err, errNoAnswer)}
 		}
 		out := outcome{Name: name, ID: idText(a.ID)}
 		unknown := errors.Is(a.Err, kerr.UnknownTopicOrPartition)

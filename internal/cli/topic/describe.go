@@ -144,11 +144,7 @@ func writeDescribed(env *command.Env, t describedTopic, h *holdings) error {
 	}
 	settings := []string{}
 	for _, s := range t.Settings {
-		v := ""
-		if s.Value != nil {
-			v = *s.Value
-		}
-		settings = append(settings, s.Name+"="+v)
+		settings = append(settings, s.Name+"="+command.Text(s.Value))
 	}
 	if len(settings) == 0 {
 		settings = []string{"all defaults"}
@@ -163,8 +159,8 @@ func writeDescribed(env *command.Env, t describedTopic, h *holdings) error {
 		if p.Leader < 0 {
 			leader = "none"
 		}
-		table.Row(p.Partition, leader, p.LeaderEpoch, ids(p.Replicas), ids(p.InSync),
-			optional(p.StartOffset, screen.Count[int64]), optional(p.EndOffset, screen.Count[int64]), optional(p.Bytes, screen.Bytes[int64]))
+		table.Row(p.Partition, leader, p.LeaderEpoch, screen.Numbers(p.Replicas), screen.Numbers(p.InSync),
+			screen.Optional(p.StartOffset, screen.Count[int64]), screen.Optional(p.EndOffset, screen.Count[int64]), screen.Optional(p.Bytes, screen.Bytes[int64]))
 	}
 	return table.Write(env.Screen)
 }

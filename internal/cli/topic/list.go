@@ -92,19 +92,12 @@ func list(ctx context.Context, env *command.Env, args []string, internal, sizes 
 		for _, l := range topics {
 			row := []any{l.Name, l.Partitions, l.ReplicationFactor}
 			if sizes {
-				row = append(row, optional(l.Records, screen.Count[int64]), optional(l.Bytes, screen.Bytes[int64]))
+				row = append(row, screen.Optional(l.Records, screen.Count[int64]), screen.Optional(l.Bytes, screen.Bytes[int64]))
 			}
 			t.Row(row...)
 		}
 		return t.Write(env.Screen)
 	})
-}
-
-func optional(v *int64, write func(int64) string) string {
-	if v == nil {
-		return ""
-	}
-	return write(*v)
 }
 
 // holdings is what partitions hold: their offsets, and their bytes on disk where brokers tell.

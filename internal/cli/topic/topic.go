@@ -5,8 +5,6 @@ package topic
 import (
 	"encoding/base64"
 	"errors"
-	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -36,21 +34,16 @@ type outcome struct {
 // report writes the outcomes. A single failure is returned as the command's error; among several topics each
 // failure is written where its topic stands.
 func report(env *command.Env, outcomes []outcome) error {
-	failed := 0
+	errs := make([]error, len(outcomes))
 	for i := range outcomes {
-		if outcomes[i].err != nil {
-			failed++
-			o := fault.ToObject(outcomes[i].err)
-			outcomes[i].Failure = &o
+		if errs[i] = outcomes[i].err; errs[i] != nil {
+			outcomes[i].Failure = new(fault.ToObject(errs[i]))
 		}
 	}
-	if failed == 1 && len(outcomes) == 1 {
-		return outcomes[0].err
-	}
-	err := env.Emit(outcomes, func() error {
+	return env.EmitEach(errs, outcomes, func() error {
 		for _, o := range outcomes {
 			if o.err != nil {
-				env.Notef("%s", strings.TrimSuffix(fault.Text(o.err), "\n"))
+				env.NoteError(o.err)
 				continue
 			}
 			if err := env.Printf("%s\n", o.done); err != nil {
@@ -59,10 +52,6 @@ func report(env *command.Env, outcomes []outcome) error {
 		}
 		return nil
 	})
-	if err == nil && failed > 0 {
-		return fault.ErrReported
-	}
-	return err
 }
 
 // idText writes a topic id as Kafka does: base64 without padding, empty for none.
@@ -73,20 +62,5 @@ func idText(id kadm.TopicID) string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-func ids(list []int32) string {
-	parts := make([]string, len(list))
-	for i, v := range list {
-		parts[i] = fmt.Sprint(v)
-	}
-	return strings.Join(parts, ",")
-}
-
-// first returns the first error there is; a topic that the answer left out counts as an error too.
-func first(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return errors.New("no answer for the topic")
-}
+// errNoAnswer is the error of a topic that the answer left out.
+var errNoAnswer = errors.New("no answer for the topic")

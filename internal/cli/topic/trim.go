@@ -1,6 +1,7 @@
 package topic
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -61,7 +62,7 @@ func trim(ctx context.Context, env *command.Env, o trimOptions, name string) err
 	if chosen != 1 {
 		return fault.Usage("say up to where to delete").WithHint("give exactly one of --to-offset, --before and --all")
 	}
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
@@ -74,8 +75,6 @@ func trim(ctx context.Context, env *command.Env, o trimOptions, name string) err
 	if err != nil {
 		return err
 	}
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	ends, err := client.Admin.ListEndOffsets(ctx, name)
 	if err != nil {
 		return client.Explain(fmt.Sprintf("read the offsets of topic %q", name), err)
@@ -93,7 +92,7 @@ func trim(ctx context.Context, env *command.Env, o trimOptions, name string) err
 	for _, p := range partitions {
 		end, ok := ends.Lookup(name, p)
 		if !ok || end.Err != nil {
-			return client.Explain(fmt.Sprintf("read the offsets of partition %d", p), first(end.Err))
+			return client.Explain(fmt.Sprintf("read the offsets of partition %d", p), cmp.Or(end.Err, errNoAnswer))
 		}
 		at := end.Offset
 		if o.toOffset >= 0 {

@@ -63,13 +63,11 @@ const retryPause = 50 * time.Millisecond
 
 // abortID fences the producer of an id. The coordinator aborts what is open, and answers once that is over.
 func abortID(ctx context.Context, env *command.Env, id string) error {
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	d, err := describeOne(ctx, client, id) // asking would make the id if it were not there
 	if err != nil {
 		return err
@@ -82,7 +80,7 @@ func abortID(ctx context.Context, env *command.Env, id string) error {
 		req.TransactionalID, req.TransactionTimeoutMillis = &id, max(d.TimeoutMillis, 1)
 		resp, err := req.RequestWith(ctx, client)
 		if err == nil {
-			err = kerr.ErrorForCode(resp.ErrorCode)
+			err = command.Failure(resp.ErrorCode)
 		}
 		if err == nil {
 			break
@@ -108,13 +106,11 @@ func abortID(ctx context.Context, env *command.Env, id string) error {
 
 // abortIn writes the abort marker to one partition.
 func abortIn(ctx context.Context, env *command.Env, f abortFlags) error {
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	if _, err := client.Topics(ctx, f.topic); err != nil {
 		return err
 	}

@@ -37,13 +37,11 @@ func newDescribe(env *command.Env) *cobra.Command {
 }
 
 func describe(ctx context.Context, env *command.Env, ids []string) error {
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	out := []described{}
 	for _, id := range ids {
 		d, err := describeOne(ctx, client, id)

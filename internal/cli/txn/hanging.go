@@ -41,13 +41,11 @@ func newFindHanging(env *command.Env) *cobra.Command {
 }
 
 func findHanging(ctx context.Context, env *command.Env, names []string, idle time.Duration) error {
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	topics, err := client.Topics(ctx, names...)
 	if err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"leat.dev/internal/cli/command"
@@ -87,21 +86,19 @@ func list(ctx context.Context, env *command.Env, f listFlags) error {
 	if err != nil {
 		return err
 	}
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	ids := []listed{}
 	for _, shard := range client.RequestSharded(ctx, req) {
 		if shard.Err != nil {
 			return client.Explain("list transactions", shard.Err)
 		}
 		resp := shard.Resp.(*kmsg.ListTransactionsResponse)
-		if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
-			return client.Explain("list transactions", err)
+		if err := client.Refused("list transactions", resp.ErrorCode, nil); err != nil {
+			return err
 		}
 		for _, s := range resp.TransactionStates {
 			ids = append(ids, listed{s.TransactionalID, s.TransactionState, s.ProducerID, shard.Meta.NodeID})

@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/term"
 
@@ -124,24 +123,18 @@ func set(ctx context.Context, env *command.Env, name string, names []string, ite
 }
 
 func alter(ctx context.Context, env *command.Env, req *kmsg.AlterUserSCRAMCredentialsRequest, what, done string) error {
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	resp, err := req.RequestWith(ctx, client.Client)
 	if err != nil {
 		return client.Explain(what, err)
 	}
 	for _, r := range resp.Results {
-		if err := kerr.ErrorForCode(r.ErrorCode); err != nil {
-			message := ""
-			if r.ErrorMessage != nil {
-				message = *r.ErrorMessage
-			}
-			return client.ExplainWith(what, err, message)
+		if err := client.Refused(what, r.ErrorCode, r.ErrorMessage); err != nil {
+			return err
 		}
 	}
 	return env.Emit(map[string]string{"done": done}, func() error { return env.Printf("%s\n", done) })
@@ -180,19 +173,17 @@ func newList(env *command.Env) *cobra.Command {
 }
 
 func describe(ctx context.Context, env *command.Env) ([]user, error) {
-	client, err := env.Connect(ctx)
+	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer client.Close()
-	ctx, cancel := env.Deadline(ctx)
-	defer cancel()
 	resp, err := kmsg.NewPtrDescribeUserSCRAMCredentialsRequest().RequestWith(ctx, client.Client)
-	if err == nil {
-		err = kerr.ErrorForCode(resp.ErrorCode)
-	}
 	if err != nil {
 		return nil, client.Explain("list the users", err)
+	}
+	if err := client.Refused("list the users", resp.ErrorCode, resp.ErrorMessage); err != nil {
+		return nil, err
 	}
 	users := []user{}
 	for _, r := range resp.Results {

@@ -111,3 +111,11 @@ func (s *Shard) forgetGroup(id string) {
 		g.forget(s)
 	}
 }
+
+// notOfKind says why a group is not described: g is another kind's, or nil if there is none.
+func notOfKind(g group, id, kind string) (code int16, message *string) {
+	if g == nil {
+		return kerr.GroupIDNotFound.Code, kmsg.StringPtr("Group " + id + " not found.")
+	}
+	return kerr.GroupIDNotFound.Code, kmsg.StringPtr("Group " + id + " is not a " + kind + " group.")
+}

@@ -44,9 +44,7 @@ type consumer struct {
 	epoch int32
 	hash  int64 // of the subscribed topics, when the epoch last grew
 
-	assignmentEpoch int32
-	assignedAt      int64 // ms since 1970; 0 = unknown
-	target          map[string]assign.Partitions
+	target[assign.Partitions]
 
 	members  map[string]*consumerMember
 	byStatic map[string]string                    // group.instance.id -> member id
@@ -93,8 +91,8 @@ type consumerMember struct {
 // newConsumerGroup makes a group; both its epochs start at 1.
 func newConsumerGroup(id string) *consumer {
 	return &consumer{
-		id: id, epoch: 1, assignmentEpoch: 1, stale: true,
-		target:   map[string]assign.Partitions{},
+		id: id, epoch: 1, stale: true,
+		target:   newTarget[assign.Partitions](),
 		members:  map[string]*consumerMember{},
 		byStatic: map[string]string{},
 		owners:   map[assign.TopicID]map[int32]*string{},
@@ -242,9 +240,9 @@ func (g *consumer) disown(m *consumerMember, h Held) {
 // new id shall have what its former self had.
 func (g *consumer) targetOf(m *consumerMember) assign.Partitions {
 	if m.InstanceID != nil {
-		return g.target[g.byStatic[*m.InstanceID]]
+		return g.shall[g.byStatic[*m.InstanceID]]
 	}
-	return g.target[m.id]
+	return g.shall[m.id]
 }
 
 // validateOffsetCommit: what depends on single partitions is checked by

@@ -247,7 +247,7 @@ func (s *Shard) heartbeatConsumer(g *consumer, req *kmsg.HeartbeatRequest) *kerr
 	case m.current.Epoch < g.assignmentEpoch,
 		m.state() == memberUnrevoked,
 		m.state() == memberUnreleased && !g.waitsForOthers(m),
-		g.epoch > g.assignmentEpoch && s.allClassicExcept(g, nil) && s.mayAssign(g):
+		g.epoch > g.assignmentEpoch && s.allClassicExcept(g, nil) && g.due(s.now, s.groupConfig(g.id).AssignmentInterval):
 		// The last: with no member of the consumer protocol left nobody else's
 		// heartbeat would compute the target. It happens if downgrades are off.
 		return s.rejoin(g, m)

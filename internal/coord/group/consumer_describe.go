@@ -1,7 +1,6 @@
 package group
 
 import (
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"leat.dev/internal/coord/group/assign"
@@ -16,12 +15,8 @@ func (s *Shard) describeConsumers(ev ConsumerGroupDescribe) {
 		switch g := s.groups[id].(type) {
 		case *consumer:
 			s.describeConsumer(g, &r)
-		case nil:
-			r.ErrorCode = kerr.GroupIDNotFound.Code
-			r.ErrorMessage = kmsg.StringPtr("Group " + id + " not found.")
 		default:
-			r.ErrorCode = kerr.GroupIDNotFound.Code
-			r.ErrorMessage = kmsg.StringPtr("Group " + id + " is not a consumer group.")
+			r.ErrorCode, r.ErrorMessage = notOfKind(g, id, "consumer")
 		}
 		all = append(all, r)
 	}

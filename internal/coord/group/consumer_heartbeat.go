@@ -169,17 +169,10 @@ func (s *Shard) reassign(g *consumer, c change) *refusal {
 		}
 		g.stale = false
 	}
-	if g.epoch > g.assignmentEpoch && s.mayAssign(g) {
+	if g.epoch > g.assignmentEpoch && g.due(s.now, s.groupConfig(g.id).AssignmentInterval) {
 		return s.assignTarget(g)
 	}
 	return nil
-}
-
-// mayAssign spaces assignments out: many members coming or going one after the
-// other cause one rebalance instead of many.
-func (s *Shard) mayAssign(g *consumer) bool {
-	interval := s.groupConfig(g.id).AssignmentInterval.Milliseconds()
-	return g.assignedAt == 0 || interval == 0 || s.now.UnixMilli()-g.assignedAt >= interval
 }
 
 // assignTarget computes the target for the group's epoch and writes what differs.
@@ -188,7 +181,7 @@ func (s *Shard) assignTarget(g *consumer) *refusal {
 	members := make([]assign.Member, 0, len(g.members))
 	for _, id := range sortedKeys(g.members) {
 		m := g.members[id]
-		am := assign.Member{ID: id, Current: g.target[id]}
+		am := assign.Member{ID: id, Current: g.shall[id]}
 		if m.InstanceID != nil {
 			am.InstanceID = *m.InstanceID
 		}
@@ -207,7 +200,7 @@ func (s *Shard) assignTarget(g *consumer) *refusal {
 		}
 	}
 	for _, id := range sortedKeys(target) {
-		if old, ok := g.target[id]; !ok || !old.Equal(target[id]) {
+		if old, ok := g.shall[id]; !ok || !old.Equal(target[id]) {
 			s.putTarget(g, id, target[id])
 		}
 	}

@@ -85,7 +85,7 @@ func (g *consumer) addUpgraded(old *member, sub embeddedSubscription, assigned a
 	}
 	g.members[m.id] = m
 	g.setInstance(m, m.InstanceID)
-	g.target[m.id] = m.current.Assigned.partitions()
+	g.shall[m.id] = m.current.Assigned.partitions()
 	g.own(m, m.current.Assigned)
 }
 
@@ -105,7 +105,7 @@ func (s *Shard) putUpgraded(g *consumer) {
 	}
 	s.putGroup(g, g.epoch, g.hash)
 	for _, id := range ids {
-		s.putTarget(g, id, g.target[id])
+		s.putTarget(g, id, g.shall[id])
 	}
 	s.putTargetMetadata(g, TargetMetadataValue{Epoch: g.assignmentEpoch})
 	for _, id := range ids {
@@ -135,7 +135,7 @@ func (s *Shard) mayDowngrade(g *consumer, leaving []*consumerMember) bool {
 // place of replaced, whose target it gets.
 func (s *Shard) downgrade(g *consumer, leaving []*consumerMember, replaced, joining *consumerMember, rebalance bool) {
 	kept := maps.Clone(g.members)
-	target := maps.Clone(g.target)
+	target := maps.Clone(g.shall)
 	epoch := g.epoch
 	for _, m := range leaving {
 		delete(kept, m.id)

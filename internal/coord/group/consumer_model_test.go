@@ -52,11 +52,7 @@ type consumerClient struct {
 func TestConsumerModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &consumerModel{t: t, replies: map[RequestID]any{}, epochs: map[string][2]int32{}, members: map[string]int32{}}
-		m.w = &world{t: t, settings: DefaultSettings(), parked: map[RequestID]bool{}, cluster: newFakeCluster()}
-		m.w.settings.Consumer.MaxSize = rapid.SampledFrom([]int{3, 100}).Draw(t, "max size")
-		m.w.start = time.UnixMilli(1_700_000_000_000)
-		m.w.now = m.w.start
-		m.w.open()
+		m.w = newModelWorld(t, func(s *Settings) { s.Consumer.MaxSize = rapid.SampledFrom([]int{3, 100}).Draw(t, "max size") })
 		for i := range rapid.IntRange(2, 6).Draw(t, "clients") {
 			c := &consumerClient{group: fmt.Sprint("g", i%2)}
 			if rapid.Bool().Draw(t, "static") {
@@ -100,11 +96,7 @@ func (m *consumerModel) subscribe(t *rapid.T, c *consumerClient) {
 }
 
 func (m *consumerModel) step(ev Event) {
-	fx := m.w.shard.Step(m.w.now, ev)
-	m.w.wakeup = fx.Wakeup
-	for _, r := range fx.Records {
-		m.w.log = append(m.w.log, LogRecord{Offset: int64(len(m.w.log)), ProducerID: -1, Key: r.Key, Value: r.Value})
-	}
+	fx := m.w.take(ev)
 	for _, r := range fx.Replies {
 		m.replies[r.ID] = r.Response
 	}
@@ -116,16 +108,7 @@ func (m *consumerModel) step(ev Event) {
 	}
 }
 
-func (m *consumerModel) advance(d time.Duration) {
-	to := m.w.now.Add(d)
-	for !m.w.wakeup.IsZero() && !m.w.wakeup.After(to) {
-		if m.w.wakeup.After(m.w.now) {
-			m.w.now = m.w.wakeup
-		}
-		m.step(Tick{})
-	}
-	m.w.now = to
-}
+func (m *consumerModel) advance(d time.Duration) { m.w.pass(d, m.step) }
 
 // beat sends what a good client would. If the answer is lost it tries the same
 // again another time, in full.
@@ -198,14 +181,7 @@ func (m *consumerModel) leave(t *rapid.T) {
 }
 
 func (m *consumerModel) topic(t *rapid.T) {
-	var ev ClusterChanged
-	name := rapid.SampledFrom([]string{"t", "u", "v"}).Draw(t, "topic")
-	old, had := m.w.cluster.topics[name]
-	partitions := rapid.Int32Range(old.Partitions, 8).Draw(t, "partitions")
-	if had && rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
-		partitions = 0
-	}
-	m.w.cluster, ev = m.w.cluster.change(name, partitions)
+	ev, _ := m.w.drawTopic(t, []string{"t", "u", "v"}, 0, 8)
 	m.step(ev)
 }
 
@@ -279,17 +255,9 @@ func (m *consumerModel) check() {
 	if s.counts.Consumer != states {
 		m.t.Fatalf("counts %v, groups %v", s.counts.Consumer, states)
 	}
-	again := New(m.w.settings, m.w.uuid)
-	again.cluster = m.w.cluster
-	for _, r := range m.w.log {
-		if err := again.Replay(r); err != nil {
-			m.t.Fatal(err)
-		}
-	}
+	again := m.w.replayed()
 	again.Step(m.w.now, Loaded{})
-	if len(again.groups) != len(s.groups) {
-		m.t.Fatalf("%d groups live, %d replayed", len(s.groups), len(again.groups))
-	}
+	m.w.sameCount(again)
 	for id, g := range s.groups {
 		sameConsumer(m.t, g.(*consumer), again.consumer(id))
 	}
@@ -311,7 +279,7 @@ func sameConsumer(t *rapid.T, live, stored *consumer) {
 		Current                map[string]CurrentAssignmentValue
 	}
 	of := func(g *consumer) facts {
-		f := facts{g.state, g.epoch, g.assignmentEpoch, g.hash, g.assignedAt, g.target, g.byStatic,
+		f := facts{g.state, g.epoch, g.assignmentEpoch, g.hash, g.assignedAt, g.shall, g.byStatic,
 			map[assign.TopicID]map[int32]string{}, g.resolved, map[string]ConsumerMemberValue{}, map[string]CurrentAssignmentValue{}}
 		for id, ps := range g.owners {
 			f.Owners[id] = map[int32]string{}

@@ -162,7 +162,7 @@ func (s *Shard) towardsTarget(g *consumer, m *consumerMember, owned assign.Parti
 // waitsForOthers tells whether some partition a member shall have is still
 // somebody's.
 func (g *consumer) waitsForOthers(m *consumerMember) bool {
-	for id, ps := range g.target[m.id] {
+	for id, ps := range g.shall[m.id] {
 		for _, p := range ps {
 			if _, has := m.current.Assigned.epoch(id, p); !has && g.owner(id, p) != "" {
 				return true

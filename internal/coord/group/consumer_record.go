@@ -113,11 +113,16 @@ func isConsumerKey(typ int16) bool {
 }
 
 func encodeConsumerKey(k ConsumerKey) []byte {
-	b := make([]byte, 0, 6+len(k.Group)+len(k.Name))
-	b = binary.BigEndian.AppendUint16(b, uint16(k.Type))
-	b = appendString(b, k.Group)
-	if hasName(k.Type) {
-		b = appendString(b, k.Name)
+	return encodeNamedKey(k.Type, k.Group, k.Name, hasName(k.Type))
+}
+
+// encodeNamedKey makes a key of a group, and of a name in it if keys of the type have one.
+func encodeNamedKey(typ int16, group, name string, named bool) []byte {
+	b := make([]byte, 0, 6+len(group)+len(name))
+	b = binary.BigEndian.AppendUint16(b, uint16(typ))
+	b = appendString(b, group)
+	if named {
+		b = appendString(b, name)
 	}
 	return b
 }
@@ -273,17 +278,27 @@ func EncodeConsumerMember(v ConsumerMemberValue) []byte {
 // DecodeTargetAssignment reads a ConsumerGroupTargetAssignmentMember value.
 func DecodeTargetAssignment(b []byte) (assign.Partitions, error) {
 	r := consumerReader(b)
-	v := assign.Partitions{}
+	v := decodePartitions(r)
+	r.Tags(nil)
+	return v, done(r, "target assignment value")
+}
+
+// decodePartitions reads an array of topics, each an id with partitions.
+func decodePartitions(r *coord.Reader) assign.Partitions {
+	all := assign.Partitions{}
 	for range r.ArrayLen(4) {
 		id, ps := topicPartitions(r)
 		r.Tags(nil)
 		if len(ps) > 0 {
-			slices.Sort(ps)
-			v[id] = slices.Compact(ps)
+			all[id] = sortedSetOf(ps)
 		}
 	}
-	r.Tags(nil)
-	return v, done(r, "target assignment value")
+	return all
+}
+
+func sortedSetOf(ps []int32) []int32 {
+	slices.Sort(ps)
+	return slices.Compact(ps)
 }
 
 func topicPartitions(r *coord.Reader) (id assign.TopicID, partitions []int32) {
@@ -306,13 +321,17 @@ func int32Array(r *coord.Reader) []int32 {
 
 // EncodeTargetAssignment returns the value.
 func EncodeTargetAssignment(v assign.Partitions) []byte {
-	b := binary.AppendUvarint([]byte{0, 0}, uint64(len(v))+1)
-	for _, id := range v.Topics() {
+	return append(appendPartitions([]byte{0, 0}, v), 0)
+}
+
+func appendPartitions(b []byte, all assign.Partitions) []byte {
+	b = binary.AppendUvarint(b, uint64(len(all))+1)
+	for _, id := range all.Topics() {
 		b = append(b, id[:]...)
-		b = appendInt32s(b, v[id])
+		b = appendInt32s(b, all[id])
 		b = append(b, 0)
 	}
-	return append(b, 0)
+	return b
 }
 
 func appendInt32s(b []byte, all []int32) []byte {
@@ -339,16 +358,7 @@ func decodeHeld(r *coord.Reader, epoch int32) Held {
 	h := Held{}
 	for range r.ArrayLen(4) {
 		id, ps := topicPartitions(r)
-		var epochs []int32
-		r.Tags(func(tag uint64, field []byte) {
-			if tag == 0 {
-				er := &coord.Reader{B: field, Compact: true}
-				if len(field) != 1 || field[0] != 0 { // null
-					epochs = int32Array(er)
-					r.Bad = r.Bad || !er.Done()
-				}
-			}
-		})
+		epochs := taggedEpochs(r)
 		if epochs != nil && len(epochs) != len(ps) {
 			r.Bad = true
 		}
@@ -366,6 +376,18 @@ func decodeHeld(r *coord.Reader, epoch int32) Held {
 	return h
 }
 
+// taggedEpochs ends a structure as appendWithEpochs does; nil if it has no epochs.
+func taggedEpochs(r *coord.Reader) (epochs []int32) {
+	r.Tags(func(tag uint64, field []byte) {
+		if tag == 0 && (len(field) != 1 || field[0] != 0) { // not null
+			er := &coord.Reader{B: field, Compact: true}
+			epochs = int32Array(er)
+			r.Bad = r.Bad || !er.Done()
+		}
+	})
+	return epochs
+}
+
 // EncodeCurrentAssignment returns the value.
 func EncodeCurrentAssignment(v CurrentAssignmentValue) []byte {
 	b := binary.BigEndian.AppendUint32([]byte{0, 0}, uint32(v.Epoch))
@@ -379,19 +401,23 @@ func EncodeCurrentAssignment(v CurrentAssignmentValue) []byte {
 func appendHeld(b []byte, h Held) []byte {
 	b = binary.AppendUvarint(b, uint64(len(h))+1)
 	for _, id := range assign.SortedTopics(h) {
-		ps := sortedKeys(h[id])
-		epochs := make([]int32, len(ps))
-		for i, p := range ps {
-			epochs[i] = h[id][p]
-		}
-		b = append(b, id[:]...)
-		b = appendInt32s(b, ps)
-		tagged := appendInt32s(nil, epochs)
-		b = append(b, 1, 0)
-		b = binary.AppendUvarint(b, uint64(len(tagged)))
-		b = append(b, tagged...)
+		b = appendWithEpochs(append(b, id[:]...), h[id])
 	}
 	return b
+}
+
+// appendWithEpochs ends a structure whose last field is numbers of partitions and whose one
+// tagged field is when each was assigned.
+func appendWithEpochs(b []byte, epochs map[int32]int32) []byte {
+	var tagged []byte
+	partitions := sortedKeys(epochs)
+	tagged = binary.AppendUvarint(tagged, uint64(len(partitions))+1)
+	for _, p := range partitions {
+		tagged = binary.BigEndian.AppendUint32(tagged, uint32(epochs[p]))
+	}
+	b = append(appendInt32s(b, partitions), 1, 0)
+	b = binary.AppendUvarint(b, uint64(len(tagged)))
+	return append(b, tagged...)
 }
 
 // DecodeRegex reads a ConsumerGroupRegularExpression value.

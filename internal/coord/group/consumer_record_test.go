@@ -34,14 +34,53 @@ func TestTopicHash(t *testing.T) {
 
 func topicBytes(n byte) [16]byte { return [16]byte{15: n} }
 
-// consumerRecords are values as Kafka 4.3.1 writes them.
-var consumerRecords = []struct {
+// recordCase is a value as Kafka 4.3.1 writes it.
+type recordCase struct {
 	name   string
 	bytes  []byte
 	want   any
 	decode func([]byte) (any, error)
 	encode func(any) []byte
-}{
+}
+
+// testRecords: values are read as they are meant and written as they were; cut ones are refused.
+func testRecords(t *testing.T, cases []recordCase) {
+	t.Helper()
+	for _, test := range cases {
+		got, err := test.decode(test.bytes)
+		if err != nil || !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s: %+v, %v", test.name, got, err)
+			continue
+		}
+		if b := test.encode(got); !reflect.DeepEqual(b, test.bytes) {
+			t.Errorf("%s: written as\n%x, read from\n%x", test.name, b, test.bytes)
+		}
+		for i := range test.bytes {
+			if _, err := test.decode(test.bytes[:i]); !errors.Is(err, ErrMalformed) {
+				t.Errorf("%s cut at %d: %v", test.name, i, err)
+			}
+		}
+	}
+}
+
+// fuzzRecords: whatever a decoder accepts survives being written and read again.
+func fuzzRecords(f *testing.F, cases []recordCase) {
+	for i, test := range cases {
+		f.Add(i, test.bytes)
+	}
+	f.Fuzz(func(t *testing.T, i int, b []byte) {
+		test := cases[uint(i)%uint(len(cases))]
+		v, err := test.decode(b)
+		if err != nil {
+			return
+		}
+		if again, err := test.decode(test.encode(v)); err != nil || !reflect.DeepEqual(again, v) {
+			t.Fatalf("%s: %+v became %+v, %v", test.name, v, again, err)
+		}
+	})
+}
+
+var consumerRecords = []recordCase{
 	{"group", unhex("0000 00000002 01 00 08 0102030405060708"), ConsumerGroupValue{2, 0x0102030405060708},
 		func(b []byte) (any, error) { return DecodeConsumerGroup(b) }, func(v any) []byte { return EncodeConsumerGroup(v.(ConsumerGroupValue)) }},
 	{"group without hash", unhex("0000 00000002 00"), ConsumerGroupValue{2, 0},
@@ -65,21 +104,7 @@ var consumerRecords = []struct {
 }
 
 func TestConsumerRecords(t *testing.T) {
-	for _, test := range consumerRecords {
-		got, err := test.decode(test.bytes)
-		if err != nil || !reflect.DeepEqual(got, test.want) {
-			t.Errorf("%s: %+v, %v", test.name, got, err)
-			continue
-		}
-		if b := test.encode(got); !reflect.DeepEqual(b, test.bytes) {
-			t.Errorf("%s: written as\n%x, read from\n%x", test.name, b, test.bytes)
-		}
-		for i := range test.bytes {
-			if _, err := test.decode(test.bytes[:i]); !errors.Is(err, ErrMalformed) {
-				t.Errorf("%s cut at %d: %v", test.name, i, err)
-			}
-		}
-	}
+	testRecords(t, consumerRecords)
 	// Before Kafka 4.3 partitions had no epochs of their own: the member's counts.
 	old := unhex("0000 00000003 00000002 00 02 00000000000000000000000000000001 02 00000000 00 01 00")
 	if v, err := DecodeCurrentAssignment(old); err != nil || v.Assigned[topicBytes(1)][0] != 3 {
@@ -87,23 +112,7 @@ func TestConsumerRecords(t *testing.T) {
 	}
 }
 
-// FuzzConsumerRecord: whatever a decoder accepts survives being written and read
-// again, and takes no more memory than its bytes allow.
-func FuzzConsumerRecord(f *testing.F) {
-	for i, test := range consumerRecords {
-		f.Add(i, test.bytes)
-	}
-	f.Fuzz(func(t *testing.T, i int, b []byte) {
-		test := consumerRecords[uint(i)%uint(len(consumerRecords))]
-		v, err := test.decode(b)
-		if err != nil {
-			return
-		}
-		if again, err := test.decode(test.encode(v)); err != nil || !reflect.DeepEqual(again, v) {
-			t.Fatalf("%s: %+v became %+v, %v", test.name, v, again, err)
-		}
-	})
-}
+func FuzzConsumerRecord(f *testing.F) { fuzzRecords(f, consumerRecords) }
 
 // FuzzEmbedded: what classic consumers send is read without trust.
 func FuzzEmbedded(f *testing.F) {

@@ -85,9 +85,9 @@ func (s *Shard) applyConsumer(k ConsumerKey, value []byte) error {
 	case keyConsumerMember:
 		err = s.applyMember(g, k.Name, value)
 	case keyTargetMetadata:
-		err = g.applyTargetMetadata(value)
+		err = g.applyTargetMetadata(value, 0)
 	case keyTargetAssignment:
-		err = g.applyTarget(k.Name, value)
+		err = g.applyTarget(k.Name, value, DecodeTargetAssignment)
 	case keyCurrentAssignment:
 		err = g.applyCurrent(k.Name, value)
 	case keyRegularExpression:
@@ -157,30 +157,6 @@ func (g *consumer) setInstance(m *consumerMember, instance *string) {
 	if instance != nil {
 		g.byStatic[*instance] = m.id
 	}
-}
-
-func (g *consumer) applyTargetMetadata(value []byte) error {
-	if value == nil {
-		g.assignmentEpoch, g.assignedAt = 0, 0
-		return nil
-	}
-	v, err := DecodeTargetMetadata(value)
-	if err == nil {
-		g.assignmentEpoch, g.assignedAt = v.Epoch, v.Timestamp
-	}
-	return err
-}
-
-func (g *consumer) applyTarget(id string, value []byte) error {
-	if value == nil {
-		delete(g.target, id)
-		return nil
-	}
-	v, err := DecodeTargetAssignment(value)
-	if err == nil {
-		g.target[id] = v
-	}
-	return err
 }
 
 func (g *consumer) applyCurrent(id string, value []byte) error {

@@ -233,27 +233,10 @@ func (d *differ) consumers() {
 			d.ask(describe)
 		}
 		for _, line := range []string{"commit g t-0 member=m gen=2", "commit g t-0 member=m gen=1", "commit g t-0 member=m gen=9", "commit g t-0 v=8 member=m gen=2", "commit g t-0", "commit g t-0 member=q gen=2"} {
-			c := parseCommand(line).request().(*kmsg.OffsetCommitRequest)
-			c.Group = g
-			d.ask(c)
+			d.askOf(fmt.Sprint("k", v), line)
 		}
 		for _, line := range []string{"heartbeat g m gen=2", "sync g m gen=2", "leave g q", "join g session=10s protos=other:t", "join g q session=10s type=connect", "describe g", "offset-delete g t-0 u-0"} {
-			req := parseCommand(line).request()
-			switch r := req.(type) {
-			case *kmsg.HeartbeatRequest:
-				r.Group = g
-			case *kmsg.SyncGroupRequest:
-				r.Group = g
-			case *kmsg.LeaveGroupRequest:
-				r.Group = g
-			case *kmsg.JoinGroupRequest:
-				r.Group = g
-			case *kmsg.DescribeGroupsRequest:
-				r.Groups = []string{g}
-			case *kmsg.OffsetDeleteRequest:
-				r.Group = g
-			}
-			d.ask(req)
+			d.askOf(fmt.Sprint("k", v), line)
 		}
 		d.ask(&kmsg.DeleteGroupsRequest{Version: 2, Groups: []string{g}})
 		beat("m epoch=-1")

@@ -156,42 +156,6 @@ func sameBytes(a, b []byte) bool {
 	return bytes.Equal(a, b)
 }
 
-// reencode writes a record of a consumer group the way this package does.
-func reencode(r Record) []byte {
-	key, _ := DecodeKey(r.Key)
-	if k, ok := key.(ShareKey); ok && r.Value != nil {
-		return reencodeShare(k, r.Value)
-	}
-	if k, ok := key.(StreamsKey); ok && r.Value != nil {
-		return reencodeStreams(k, r.Value)
-	}
-	k, ok := key.(ConsumerKey)
-	if !ok || r.Value == nil {
-		return nil
-	}
-	switch k.Type {
-	case keyConsumerGroup:
-		v, _ := DecodeConsumerGroup(r.Value)
-		return EncodeConsumerGroup(v)
-	case keyConsumerMember:
-		v, _ := DecodeConsumerMember(r.Value)
-		return EncodeConsumerMember(v)
-	case keyTargetMetadata:
-		v, _ := DecodeTargetMetadata(r.Value)
-		return EncodeTargetMetadata(v)
-	case keyTargetAssignment:
-		v, _ := DecodeTargetAssignment(r.Value)
-		return EncodeTargetAssignment(v)
-	case keyCurrentAssignment:
-		v, _ := DecodeCurrentAssignment(r.Value)
-		return EncodeCurrentAssignment(v)
-	case keyRegularExpression:
-		v, _ := DecodeRegex(r.Value)
-		return EncodeRegex(v)
-	}
-	return nil
-}
-
 // TestLiveHash compares our hash of subscribed topics with what the broker writes.
 func TestLiveHash(t *testing.T) {
 	addr := os.Getenv("LEAT_GROUPS_BROKER")

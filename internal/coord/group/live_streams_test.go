@@ -32,7 +32,7 @@ func (w *liveWorld) awaitTopic(name string) {
 	for range 50 {
 		w.topics = fetchTopics(w.t, w.addr)
 		if _, ok := w.topics.byName[name+w.suffix]; ok {
-			<-time.After(100 * time.Millisecond) // until the coordinator has seen it
+			<-time.After(250 * time.Millisecond) // until the coordinator has seen it
 			return
 		}
 		<-time.After(100 * time.Millisecond)

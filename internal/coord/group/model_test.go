@@ -11,6 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"pgregory.net/rapid"
+
+	"leat.dev/internal/coord"
 )
 
 // model drives a shard with clients that behave, misbehave and die, and checks
@@ -54,7 +56,7 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{t: t, committed: map[string]int64{}, owners: map[string]string{},
 			generations: map[string]int32{}, replies: map[RequestID]any{}}
-		m.w = newModelWorld(t)
+		m.w = newModelWorld(t, func(s *Settings) { s.MaxSize = rapid.SampledFrom([]int{2, 100}).Draw(t, "max size") })
 		for i := range rapid.IntRange(2, 6).Draw(t, "clients") {
 			c := &client{name: fmt.Sprint("c", i), group: fmt.Sprint("g", i%2), version: rapid.SampledFrom([]int16{3, 5, 9}).Draw(t, "version")}
 			if c.version >= 5 && rapid.Bool().Draw(t, "static") {
@@ -77,13 +79,57 @@ func TestModel(t *testing.T) {
 	})
 }
 
-func newModelWorld(t *rapid.T) *world {
+// newModelWorld is the world of a model of one kind of groups, with settings of its own.
+func newModelWorld(t *rapid.T, configure func(*Settings)) *world {
 	w := &world{t: t, settings: DefaultSettings(), parked: map[RequestID]bool{}, cluster: newFakeCluster()}
-	w.settings.MaxSize = rapid.SampledFrom([]int{2, 100}).Draw(t, "max size")
+	configure(&w.settings)
 	w.start = time.UnixMilli(1_700_000_000_000)
 	w.now = w.start
 	w.open()
 	return w
+}
+
+// take steps an event and keeps the records and when to wake up. The rest is the
+// model's.
+func (w *world) take(ev Event) coord.Effects {
+	fx := w.shard.Step(w.now, ev)
+	w.wakeup = fx.Wakeup
+	for _, r := range fx.Records {
+		w.log = append(w.log, LogRecord{Offset: int64(len(w.log)), ProducerID: -1, Key: r.Key, Value: r.Value})
+	}
+	return fx
+}
+
+// replayed is a shard made from the log.
+func (w *world) replayed() *Shard {
+	again := New(w.settings, w.uuid)
+	again.cluster = w.cluster
+	for _, r := range w.log {
+		if err := again.Replay(r); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return again
+}
+
+// sameCount: what is live is in the log, and nothing else.
+func (w *world) sameCount(again *Shard) {
+	if len(again.groups) != len(w.shard.groups) {
+		w.t.Fatalf("%d groups live, %d replayed", len(w.shard.groups), len(again.groups))
+	}
+}
+
+// drawTopic changes a topic of these: it comes, grows or goes. gone is the one that went,
+// if one did.
+func (w *world) drawTopic(t *rapid.T, names []string, least, most int32) (ev ClusterChanged, gone *Topic) {
+	name := rapid.SampledFrom(names).Draw(t, "topic")
+	old, had := w.cluster.topics[name]
+	partitions := rapid.Int32Range(max(least, old.Partitions), most).Draw(t, "partitions")
+	if had && rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
+		partitions, gone = 0, &Topic{Name: name, ID: old.ID}
+	}
+	w.cluster, ev = w.cluster.change(name, partitions)
+	return ev, gone
 }
 
 func (m *model) pick(t *rapid.T) *client { return rapid.SampledFrom(m.clients).Draw(t, "client") }
@@ -98,11 +144,7 @@ func (m *model) send(ev func(RequestID) Event) RequestID {
 }
 
 func (m *model) step(ev Event) {
-	fx := m.w.shard.Step(m.w.now, ev)
-	m.w.wakeup = fx.Wakeup
-	for _, r := range fx.Records {
-		m.w.log = append(m.w.log, LogRecord{Offset: int64(len(m.w.log)), ProducerID: -1, Key: r.Key, Value: r.Value})
-	}
+	fx := m.w.take(ev)
 	for _, r := range fx.Replies {
 		if !m.w.parked[r.ID] {
 			m.t.Fatalf("request %d answered twice or never asked: %+v", r.ID, r.Response)
@@ -261,16 +303,7 @@ func (m *model) advance(t *rapid.T) {
 	m.advanceBy(rapid.SampledFrom([]time.Duration{0, 100 * time.Millisecond, 3 * time.Second, 9 * time.Second, 25 * time.Second}).Draw(t, "time"))
 }
 
-func (m *model) advanceBy(d time.Duration) {
-	to := m.w.now.Add(d)
-	for !m.w.wakeup.IsZero() && !m.w.wakeup.After(to) {
-		if m.w.wakeup.After(m.w.now) {
-			m.w.now = m.w.wakeup
-		}
-		m.step(Tick{})
-	}
-	m.w.now = to
-}
+func (m *model) advanceBy(d time.Duration) { m.w.pass(d, m.step) }
 
 // restart replays the log into a new shard. Requests that wait are lost.
 func (m *model) restart(*rapid.T) {
@@ -310,12 +343,7 @@ func (m *model) check() {
 	}
 	m.checkOffsets(s)
 
-	again := New(m.w.settings, m.w.uuid)
-	for _, r := range m.w.log {
-		if err := again.Replay(r); err != nil {
-			m.t.Fatal(err)
-		}
-	}
+	again := m.w.replayed()
 	m.checkOffsets(again)
 	for id, g := range s.groups {
 		live := g.(*classic)

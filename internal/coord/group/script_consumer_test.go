@@ -74,7 +74,7 @@ func (c command) beatRequest() kmsg.Request {
 	r.SubscribedTopicRegex = c.Ptr("regex")
 	r.RebalanceTimeoutMillis = -1
 	if names := c.Ptr("names"); names != nil && *names != "null" {
-		r.SubscribedTopicNames = strings.FieldsFunc(*names, func(r rune) bool { return r == '+' })
+		r.SubscribedTopicNames = parseNames(*names)
 	} else if names == nil && r.MemberEpoch == 0 && r.SubscribedTopicRegex == nil {
 		r.SubscribedTopicNames = []string{"t"}
 	}
@@ -113,6 +113,11 @@ func realTopicIDs(r *kmsg.ConsumerGroupHeartbeatRequest, lookup func(name string
 			r.Topics[i].TopicID = lookup(name)
 		}
 	}
+}
+
+// parseNames reads t+u.
+func parseNames(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == '+' })
 }
 
 // parsePartitions reads t:0+1,u:2.
@@ -172,81 +177,9 @@ func (names topicNames) held(h Held) string {
 	return "{" + strings.Join(all, ",") + "}"
 }
 
-// describeConsumerRecord shows a record of a consumer group.
-func describeConsumerRecord(k ConsumerKey, value []byte, names topicNames) string {
-	what := map[int16]string{
-		keyConsumerGroup: "consumer-group", keyConsumerMember: "member", keyTargetMetadata: "target-epoch",
-		keyTargetAssignment: "target", keyCurrentAssignment: "current", keyRegularExpression: "regex",
-	}[k.Type]
-	s := what + " " + k.Group
-	if k.Name != "" {
-		s += " " + k.Name
-	}
-	if value == nil {
-		return s + " tombstone"
-	}
-	var err error
-	switch k.Type {
-	case keyConsumerGroup:
-		var v ConsumerGroupValue
-		v, err = DecodeConsumerGroup(value)
-		s += fmt.Sprintf(" epoch=%d", v.Epoch)
-		if v.Hash == 0 {
-			s += " no-hash"
-		}
-	case keyConsumerMember:
-		var v ConsumerMemberValue
-		v, err = DecodeConsumerMember(value)
-		s += fmt.Sprintf(" client=%s%s names=%v regex=%q rebalance=%d", v.ClientID, v.ClientHost, v.Topics, v.Regex, v.RebalanceTimeoutMillis)
-		for name, p := range map[string]*string{"instance": v.InstanceID} {
-			if p != nil {
-				s += " " + name + "=" + *p
-			}
-		}
-		if v.RackID != nil {
-			s += " rack=" + *v.RackID
-		}
-		if v.Assignor != nil {
-			s += " assignor=" + *v.Assignor
-		}
-		if v.Classic != nil {
-			s += fmt.Sprintf(" classic session=%d protocols=", v.Classic.SessionTimeoutMillis)
-			for _, p := range v.Classic.Protocols {
-				s += fmt.Sprintf("%s(%dB)", p.Name, len(p.Metadata))
-			}
-		}
-	case keyTargetMetadata:
-		var v TargetMetadataValue
-		v, err = DecodeTargetMetadata(value)
-		s += fmt.Sprintf(" epoch=%d", v.Epoch)
-		if v.Timestamp == 0 {
-			s += " no-time"
-		}
-	case keyTargetAssignment:
-		var v assign.Partitions
-		v, err = DecodeTargetAssignment(value)
-		s += " " + names.partitions(v)
-	case keyCurrentAssignment:
-		var v CurrentAssignmentValue
-		v, err = DecodeCurrentAssignment(value)
-		s += fmt.Sprintf(" epoch=%d previous=%d state=%d %s", v.Epoch, v.Previous, v.State, names.held(v.Assigned))
-		if len(v.Revoking) > 0 {
-			s += " revoking=" + names.held(v.Revoking)
-		}
-	case keyRegularExpression:
-		var v RegexValue
-		v, err = DecodeRegex(value)
-		s += fmt.Sprintf(" topics=%v", v.Topics)
-	}
-	if err != nil {
-		return s + " " + err.Error()
-	}
-	return s
-}
-
 func describeBeat(r *kmsg.ConsumerGroupHeartbeatResponse, names topicNames) string {
 	if r.ErrorCode != 0 {
-		return fmt.Sprintf("%s %q", code(r.ErrorCode), deref(r.ErrorMessage))
+		return refusalOf(r.ErrorCode, r.ErrorMessage)
 	}
 	s := fmt.Sprintf("NONE member=%s epoch=%d interval=%d", deref(r.MemberID), r.MemberEpoch, r.HeartbeatIntervalMillis)
 	if r.Assignment != nil {
@@ -272,12 +205,11 @@ func describeConsumerGroups(all []kmsg.ConsumerGroupDescribeResponseGroup) strin
 		return fmt.Sprint(out)
 	}
 	for _, g := range all {
-		s := fmt.Sprintf("%s %s", g.Group, code(g.ErrorCode))
 		if g.ErrorCode != 0 {
-			parts = append(parts, s+fmt.Sprintf(" %q", deref(g.ErrorMessage)))
+			parts = append(parts, g.Group+" "+refusalOf(g.ErrorCode, g.ErrorMessage))
 			continue
 		}
-		s += fmt.Sprintf(" %s epoch=%d/%d assignor=%s", g.State, g.Epoch, g.AssignmentEpoch, g.AssignorName)
+		s := fmt.Sprintf("%s NONE %s epoch=%d/%d assignor=%s", g.Group, g.State, g.Epoch, g.AssignmentEpoch, g.AssignorName)
 		slices.SortFunc(g.Members, func(a, b kmsg.ConsumerGroupDescribeResponseGroupMember) int {
 			return strings.Compare(a.MemberID, b.MemberID)
 		})

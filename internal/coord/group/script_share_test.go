@@ -30,7 +30,7 @@ func (c command) shareRequest() kmsg.Request {
 		r.MemberEpoch = int32(c.Int("epoch", 0))
 		r.RackID = c.Ptr("rack")
 		if names := c.Ptr("names"); names != nil && *names != "null" {
-			r.SubscribedTopicNames = append([]string{}, strings.FieldsFunc(*names, func(r rune) bool { return r == '+' })...)
+			r.SubscribedTopicNames = append([]string{}, parseNames(*names)...)
 		} else if names == nil && r.MemberEpoch == 0 {
 			r.SubscribedTopicNames = []string{"t"}
 		}
@@ -212,66 +212,6 @@ func (w *world) second(id RequestID, ev Event, response any) any {
 	return response
 }
 
-// describeShareRecord shows a record of a share group.
-func describeShareRecord(k ShareKey, value []byte, names topicNames) string {
-	what := map[int16]string{
-		keyShareGroup: "share-group", keyShareMember: "share-member", keyShareTargetMetadata: "share-target-epoch",
-		keyShareTargetAssignment: "share-target", keyShareCurrentAssignment: "share-current", keyShareState: "share-state",
-	}[k.Type]
-	s := what + " " + k.Group
-	if k.Name != "" {
-		s += " " + k.Name
-	}
-	if value == nil {
-		return s + " tombstone"
-	}
-	var err error
-	switch k.Type {
-	case keyShareGroup:
-		var v ConsumerGroupValue
-		v, err = DecodeShareGroup(value)
-		s += fmt.Sprintf(" epoch=%d", v.Epoch)
-		if v.Hash == 0 {
-			s += " no-hash"
-		}
-	case keyShareMember:
-		var v ShareMemberValue
-		v, err = DecodeShareMember(value)
-		s += fmt.Sprintf(" client=%s%s names=%v", v.ClientID, v.ClientHost, v.Topics)
-		if v.RackID != nil {
-			s += " rack=" + *v.RackID
-		}
-	case keyShareTargetMetadata:
-		var v TargetMetadataValue
-		v, err = DecodeTargetMetadata(value)
-		s += fmt.Sprintf(" epoch=%d", v.Epoch)
-		if v.Timestamp == 0 {
-			s += " no-time"
-		}
-	case keyShareTargetAssignment:
-		var v assign.Partitions
-		v, err = DecodeTargetAssignment(value)
-		s += " " + names.partitions(v)
-	case keyShareCurrentAssignment:
-		var v ShareCurrentValue
-		v, err = DecodeShareCurrent(value)
-		s += fmt.Sprintf(" epoch=%d previous=%d state=%d %s", v.Epoch, v.Previous, v.State, names.partitions(v.Assigned))
-	case keyShareState:
-		var v ShareStateValue
-		v, err = DecodeShareState(value)
-		s += " initializing=" + names.shareTopics(v.Initializing) + " initialized=" + names.shareTopics(v.Initialized)
-		var deleting []string
-		for _, name := range v.Deleting {
-			deleting = append(deleting, name)
-		}
-		s += " deleting=" + sortedList(deleting)
-	}
-	if err != nil {
-		return s + " " + err.Error()
-	}
-	return s
-}
-
 // shareTopics shows topics by the names that the record has of them.
 func (topicNames) shareTopics(topics map[assign.TopicID]ShareTopic) string {
 	ps := assign.Partitions{}
@@ -288,7 +228,7 @@ func describeShareReply(response any, names topicNames) (string, bool) {
 	switch r := response.(type) {
 	case *kmsg.ShareGroupHeartbeatResponse:
 		if r.ErrorCode != 0 {
-			return fmt.Sprintf("%s %q", code(r.ErrorCode), deref(r.ErrorMessage)), true
+			return refusalOf(r.ErrorCode, r.ErrorMessage), true
 		}
 		s := fmt.Sprintf("NONE member=%s epoch=%d interval=%d", deref(r.MemberID), r.MemberEpoch, r.HeartbeatIntervalMillis)
 		if r.Assignment != nil {
@@ -303,7 +243,7 @@ func describeShareReply(response any, names topicNames) (string, bool) {
 		return describeShareGroups(r), true
 	case *kmsg.AlterShareGroupOffsetsResponse:
 		if r.ErrorCode != 0 {
-			return fmt.Sprintf("%s %q", code(r.ErrorCode), deref(r.ErrorMessage)), true
+			return refusalOf(r.ErrorCode, r.ErrorMessage), true
 		}
 		var all []string
 		for _, t := range r.Topics {
@@ -314,7 +254,7 @@ func describeShareReply(response any, names topicNames) (string, bool) {
 		return sortedList(all), true
 	case *kmsg.DeleteShareGroupOffsetsResponse:
 		if r.ErrorCode != 0 {
-			return fmt.Sprintf("%s %q", code(r.ErrorCode), deref(r.ErrorMessage)), true
+			return refusalOf(r.ErrorCode, r.ErrorMessage), true
 		}
 		var all []string
 		for _, t := range r.Topics {
@@ -332,12 +272,11 @@ func describeShareReply(response any, names topicNames) (string, bool) {
 func describeShareGroups(all []kmsg.ShareGroupDescribeResponseGroup) string {
 	var parts []string
 	for _, g := range all {
-		s := fmt.Sprintf("%s %s", g.GroupID, code(g.ErrorCode))
 		if g.ErrorCode != 0 {
-			parts = append(parts, s+fmt.Sprintf(" %q", deref(g.ErrorMessage)))
+			parts = append(parts, g.GroupID+" "+refusalOf(g.ErrorCode, g.ErrorMessage))
 			continue
 		}
-		s += fmt.Sprintf(" %s epoch=%d/%d assignor=%s", g.GroupState, g.GroupEpoch, g.AssignmentEpoch, g.Assignor)
+		s := fmt.Sprintf("%s NONE %s epoch=%d/%d assignor=%s", g.GroupID, g.GroupState, g.GroupEpoch, g.AssignmentEpoch, g.Assignor)
 		slices.SortFunc(g.Members, func(a, b kmsg.ShareGroupDescribeResponseGroupMember) int {
 			return strings.Compare(a.MemberID, b.MemberID)
 		})
@@ -374,31 +313,6 @@ func shareDefaults(s *Settings) {
 	s.Share.SessionTimeout = 6 * time.Second
 	s.Share.HeartbeatInterval = 100 * time.Millisecond
 	s.Share.AssignmentInterval = 0
-}
-
-// reencodeShare writes a record of a share group the way this package does.
-func reencodeShare(k ShareKey, value []byte) []byte {
-	switch k.Type {
-	case keyShareGroup:
-		v, _ := DecodeShareGroup(value)
-		return EncodeShareGroup(v)
-	case keyShareMember:
-		v, _ := DecodeShareMember(value)
-		return EncodeShareMember(v)
-	case keyShareTargetMetadata:
-		v, _ := DecodeTargetMetadata(value)
-		return EncodeTargetMetadata(v)
-	case keyShareTargetAssignment:
-		v, _ := DecodeTargetAssignment(value)
-		return EncodeTargetAssignment(v)
-	case keyShareCurrentAssignment:
-		v, _ := DecodeShareCurrent(value)
-		return EncodeShareCurrent(v)
-	case keyShareState:
-		v, _ := DecodeShareState(value)
-		return EncodeShareState(v)
-	}
-	return nil
 }
 
 var (

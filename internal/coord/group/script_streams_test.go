@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"leat.dev/internal/coord/group/assign"
 )
 
 // streamsRequest builds the requests about streams groups.
@@ -181,7 +179,7 @@ func describeTaskIDs(ids []kmsg.TaskIDs) string {
 
 func describeStreamsBeat(r *kmsg.StreamsGroupHeartbeatResponse) string {
 	if r.ErrorCode != 0 {
-		return fmt.Sprintf("%s %q", code(r.ErrorCode), deref(r.ErrorMessage))
+		return refusalOf(r.ErrorCode, r.ErrorMessage)
 	}
 	s := fmt.Sprintf("NONE member=%s epoch=%d interval=%d", r.MemberID, r.MemberEpoch, r.HeartbeatIntervalMillis)
 	if r.ActiveTasks != nil {
@@ -219,12 +217,11 @@ func sortedPartitions(ps []int32) []int32 { return slices.Sorted(slices.Values(p
 func describeStreamsGroups(all []kmsg.StreamsGroupDescribeResponseGroup) string {
 	var parts []string
 	for _, g := range all {
-		s := fmt.Sprintf("%s %s", g.Group, code(g.ErrorCode))
 		if g.ErrorCode != 0 {
-			parts = append(parts, s+fmt.Sprintf(" %q", deref(g.ErrorMessage)))
+			parts = append(parts, g.Group+" "+refusalOf(g.ErrorCode, g.ErrorMessage))
 			continue
 		}
-		s += fmt.Sprintf(" %s epoch=%d/%d", g.State, g.Epoch, g.AssignmentEpoch)
+		s := fmt.Sprintf("%s NONE %s epoch=%d/%d", g.Group, g.State, g.Epoch, g.AssignmentEpoch)
 		if t := g.Topology; t != nil {
 			s += fmt.Sprintf(" topology=%d", t.Epoch)
 			for _, sub := range t.Subtopologies {
@@ -270,61 +267,6 @@ func describeInternal(topics []kmsg.TopicInfo) string {
 	return fmt.Sprint(all)
 }
 
-// describeStreamsRecord shows a record of a streams group.
-func describeStreamsRecord(k StreamsKey, value []byte) string {
-	what := map[int16]string{
-		keyStreamsGroup: "streams-group", keyStreamsMember: "streams-member", keyStreamsTargetMetadata: "streams-target-epoch",
-		keyStreamsTarget: "streams-target", keyStreamsCurrent: "streams-current", keyStreamsTopology: "streams-topology",
-	}[k.Type]
-	s := what + " " + k.Group
-	if k.Member != "" {
-		s += " " + k.Member
-	}
-	if value == nil {
-		return s + " tombstone"
-	}
-	var err error
-	switch k.Type {
-	case keyStreamsGroup:
-		var v StreamsGroupValue
-		v, err = DecodeStreamsGroup(value)
-		s += fmt.Sprintf(" epoch=%d validated=%d configs=%v", v.Epoch, v.Validated, v.AssignmentConfigs)
-		if v.Hash == 0 {
-			s += " no-hash"
-		}
-	case keyStreamsMember:
-		var v StreamsMemberValue
-		v, err = DecodeStreamsMember(value)
-		s += fmt.Sprintf(" client=%s%s rack=%s rebalance=%d topology=%d process=%s tags=%v", v.ClientID, v.ClientHost, deref(v.RackID), v.RebalanceTimeoutMillis, v.TopologyEpoch, v.ProcessID, v.Tags)
-		if v.Endpoint != nil {
-			s += fmt.Sprintf(" endpoint=%s:%d", v.Endpoint.Host, v.Endpoint.Port)
-		}
-	case keyStreamsTargetMetadata:
-		var v TargetMetadataValue
-		v, err = DecodeTargetMetadata(value)
-		s += fmt.Sprintf(" epoch=%d", v.Epoch)
-	case keyStreamsTarget:
-		var v assign.TaskSet
-		v, err = DecodeStreamsTarget(value)
-		s += " " + describeTaskIDs(taskIDs(v.Active)) + describeTaskIDs(taskIDs(v.Standby)) + describeTaskIDs(taskIDs(v.Warmup))
-	case keyStreamsCurrent:
-		var v StreamsCurrentValue
-		v, err = DecodeStreamsCurrent(value)
-		s += fmt.Sprintf(" epoch=%d previous=%d state=%d %s", v.Epoch, v.Previous, v.State, describeHeldTasks(v.Assigned))
-		if !sameTasks(v.Revoking, noTasks()) {
-			s += " revoking=" + describeHeldTasks(v.Revoking)
-		}
-	case keyStreamsTopology:
-		var v TopologyValue
-		v, err = DecodeTopology(value)
-		s += fmt.Sprintf(" epoch=%d parts=%d", v.Epoch, len(v.Subtopologies))
-	}
-	if err != nil {
-		return s + " " + err.Error()
-	}
-	return s
-}
-
 func describeHeldTasks(h HeldTasks) string {
 	var all []string
 	for sub, ps := range h.Active {
@@ -334,31 +276,6 @@ func describeHeldTasks(h HeldTasks) string {
 	}
 	slices.Sort(all)
 	return "{" + strings.Join(all, ",") + "}" + describeTaskIDs(taskIDs(h.Standby)) + describeTaskIDs(taskIDs(h.Warmup))
-}
-
-// reencodeStreams writes a record of a streams group the way this package does.
-func reencodeStreams(k StreamsKey, value []byte) []byte {
-	switch k.Type {
-	case keyStreamsGroup:
-		v, _ := DecodeStreamsGroup(value)
-		return EncodeStreamsGroup(v)
-	case keyStreamsMember:
-		v, _ := DecodeStreamsMember(value)
-		return EncodeStreamsMember(v)
-	case keyStreamsTargetMetadata:
-		v, _ := DecodeTargetMetadata(value)
-		return EncodeTargetMetadata(v)
-	case keyStreamsTarget:
-		v, _ := DecodeStreamsTarget(value)
-		return EncodeStreamsTarget(v)
-	case keyStreamsCurrent:
-		v, _ := DecodeStreamsCurrent(value)
-		return EncodeStreamsCurrent(v)
-	case keyStreamsTopology:
-		v, _ := DecodeTopology(value)
-		return EncodeTopology(v)
-	}
-	return nil
 }
 
 // configureStreams is the part of the settings verb for streams groups.

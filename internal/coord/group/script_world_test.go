@@ -200,13 +200,16 @@ func (w *world) configure(c command) {
 	w.step(Configure{Settings: *s})
 }
 
-// advance moves the clock and wakes the shard whenever it asked for it.
-func (w *world) advance(to time.Time) {
+func (w *world) advance(to time.Time) { w.pass(to.Sub(w.now), w.step) }
+
+// pass moves the clock and wakes the shard whenever it asked for it.
+func (w *world) pass(d time.Duration, step func(Event)) {
+	to := w.now.Add(d)
 	for !w.wakeup.IsZero() && !w.wakeup.After(to) {
 		if w.wakeup.After(w.now) {
 			w.now = w.wakeup
 		}
-		w.step(Tick{})
+		step(Tick{})
 	}
 	w.now = to
 }
@@ -313,12 +316,6 @@ func describeRecord(r Record, start time.Time, names topicNames) string {
 			name += fmt.Sprintf(" expires=%s", time.UnixMilli(v.ExpireTimestamp).Sub(start))
 		}
 		return name
-	case ConsumerKey:
-		return describeConsumerRecord(k, r.Value, names)
-	case ShareKey:
-		return describeShareRecord(k, r.Value, names)
-	case StreamsKey:
-		return describeStreamsRecord(k, r.Value)
 	case GroupKey:
 		if r.Value == nil {
 			return "group " + k.Group + " tombstone"
@@ -335,6 +332,9 @@ func describeRecord(r Record, start time.Time, names topicNames) string {
 			}
 			s += fmt.Sprintf(" %s=%s", memberName(m.ID, m.InstanceID), assigned)
 		}
+		return s
+	}
+	if s, ok := describeGroupRecord(key, r.Value, names); ok {
 		return s
 	}
 	return fmt.Sprint(key)
@@ -363,6 +363,11 @@ func code(c int16) string {
 		return e.Message
 	}
 	return fmt.Sprint(c)
+}
+
+// refusalOf shows an error with its message.
+func refusalOf(errorCode int16, message *string) string {
+	return fmt.Sprintf("%s %q", code(errorCode), deref(message))
 }
 
 // describeReply shows what a client would act on.

@@ -40,10 +40,8 @@ type shareGroup struct {
 	epoch int32
 	hash  int64 // of the subscribed topics, when the epoch last grew
 
-	assignmentEpoch int32
-	assignedAt      int64 // ms since 1970; 0 = unknown
-	target          map[string]assign.Partitions
-	members         map[string]*shareMember
+	target[assign.Partitions]
+	members map[string]*shareMember
 
 	state ShareStateValue
 	// asked is when the share coordinator was asked for a topic's partitions, in ms
@@ -70,8 +68,8 @@ type shareMember struct {
 // newShareGroup makes a group; both its epochs start at 1.
 func newShareGroup(id string) *shareGroup {
 	return &shareGroup{
-		id: id, epoch: 1, assignmentEpoch: 1, stale: true,
-		target:  map[string]assign.Partitions{},
+		id: id, epoch: 1, stale: true,
+		target:  newTarget[assign.Partitions](),
 		members: map[string]*shareMember{},
 		state:   noShareState(),
 		asked:   map[assign.TopicID]int64{},

@@ -1,7 +1,6 @@
 package group
 
 import (
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -17,12 +16,8 @@ func (s *Shard) describeShares(ev ShareGroupDescribe) {
 		switch g := s.groups[id].(type) {
 		case *shareGroup:
 			s.describeShare(g, &r)
-		case nil:
-			r.ErrorCode = kerr.GroupIDNotFound.Code
-			r.ErrorMessage = kmsg.StringPtr("Group " + id + " not found.")
 		default:
-			r.ErrorCode = kerr.GroupIDNotFound.Code
-			r.ErrorMessage = kmsg.StringPtr("Group " + id + " is not a share group.")
+			r.ErrorCode, r.ErrorMessage = notOfKind(g, id, "share")
 		}
 		all = append(all, r)
 	}

@@ -83,7 +83,7 @@ func (s *Shard) beatShare(ev ShareGroupHeartbeat) (*kmsg.ShareGroupHeartbeatResp
 	m, subscribed := s.enterShare(g, ev.Req.MemberID, value)
 	before := m.current.Assigned
 	bump = s.bumpShare(g, bump || subscribed)
-	if g.epoch > g.assignmentEpoch && s.mayAssignShare(g) {
+	if g.epoch > g.assignmentEpoch && g.due(s.now, s.shareConfig(g.id).AssignmentInterval) {
 		if err := s.assignShare(g); err != nil {
 			return nil, err
 		}
@@ -208,7 +208,7 @@ func (g *shareGroup) hasUnassigned() bool {
 		return false
 	}
 	assigned := map[assign.TopicID]map[int32]bool{}
-	for _, target := range g.target {
+	for _, target := range g.shall {
 		for id, ps := range target {
 			if assigned[id] == nil {
 				assigned[id] = map[int32]bool{}
@@ -244,19 +244,13 @@ func (s *Shard) bumpShare(g *shareGroup, bump bool) bool {
 	return true
 }
 
-// mayAssignShare spaces assignments out, as mayAssign does.
-func (s *Shard) mayAssignShare(g *shareGroup) bool {
-	interval := s.shareConfig(g.id).AssignmentInterval.Milliseconds()
-	return g.assignedAt == 0 || interval == 0 || s.now.UnixMilli()-g.assignedAt >= interval
-}
-
 // assignShare computes the target for the group's epoch and writes what differs. Only
 // partitions that have state are given out.
 func (s *Shard) assignShare(g *shareGroup) *refusal {
 	assignable := assign.Partitions{}
 	members := make([]assign.Member, 0, len(g.members))
 	for _, id := range sortedKeys(g.members) {
-		am := assign.Member{ID: id, Current: g.target[id]}
+		am := assign.Member{ID: id, Current: g.shall[id]}
 		for _, name := range g.members[id].Topics {
 			t, ok := s.cluster.Topic(name)
 			if !ok {
@@ -276,7 +270,7 @@ func (s *Shard) assignShare(g *shareGroup) *refusal {
 		}
 	}
 	for _, id := range sortedKeys(target) {
-		if old, ok := g.target[id]; !ok || !old.Equal(target[id]) {
+		if old, ok := g.shall[id]; !ok || !old.Equal(target[id]) {
 			s.putShare(ShareKey{keyShareTargetAssignment, g.id, id}, EncodeTargetAssignment(target[id]))
 		}
 	}
@@ -300,8 +294,8 @@ func (s *Shard) reconcileShare(g *shareGroup, m *shareMember, changed bool) {
 	next.State = int8(memberStable)
 	next.Assigned = assign.Partitions{}
 	for _, name := range m.Topics {
-		if t, ok := s.cluster.Topic(name); ok && len(g.target[m.id][t.ID]) > 0 {
-			next.Assigned[t.ID] = g.target[m.id][t.ID]
+		if t, ok := s.cluster.Topic(name); ok && len(g.shall[m.id][t.ID]) > 0 {
+			next.Assigned[t.ID] = g.shall[m.id][t.ID]
 		}
 	}
 	if next.Epoch != g.assignmentEpoch {

@@ -46,11 +46,7 @@ type shareClient struct {
 func TestShareModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &shareModel{t: t, replies: map[RequestID]any{}, state: map[share.Key]bool{}, epochs: map[string]int32{}}
-		m.w = &world{t: t, settings: DefaultSettings(), parked: map[RequestID]bool{}, cluster: newFakeCluster()}
-		m.w.settings.Share.MaxSize = rapid.SampledFrom([]int{2, 200}).Draw(t, "max size")
-		m.w.start = time.UnixMilli(1_700_000_000_000)
-		m.w.now = m.w.start
-		m.w.open()
+		m.w = newModelWorld(t, func(s *Settings) { s.Share.MaxSize = rapid.SampledFrom([]int{2, 200}).Draw(t, "max size") })
 		for i := range rapid.IntRange(1, 6).Draw(t, "clients") {
 			c := &shareClient{group: fmt.Sprint("g", i%2)}
 			m.clients = append(m.clients, c)
@@ -99,11 +95,7 @@ func (m *shareModel) start(t *rapid.T, c *shareClient) {
 }
 
 func (m *shareModel) step(ev Event) any {
-	fx := m.w.shard.Step(m.w.now, ev)
-	m.w.wakeup = fx.Wakeup
-	for _, r := range fx.Records {
-		m.w.log = append(m.w.log, LogRecord{Offset: int64(len(m.w.log)), ProducerID: -1, Key: r.Key, Value: r.Value})
-	}
+	fx := m.w.take(ev)
 	for _, message := range fx.Sends {
 		switch message := message.(type) {
 		case InitializeShareState:
@@ -125,16 +117,7 @@ func (m *shareModel) step(ev Event) any {
 	return nil
 }
 
-func (m *shareModel) advance(d time.Duration) {
-	to := m.w.now.Add(d)
-	for !m.w.wakeup.IsZero() && !m.w.wakeup.After(to) {
-		if m.w.wakeup.After(m.w.now) {
-			m.w.now = m.w.wakeup
-		}
-		m.step(Tick{})
-	}
-	m.w.now = to
-}
+func (m *shareModel) advance(d time.Duration) { m.w.pass(d, func(ev Event) { m.step(ev) }) }
 
 func (m *shareModel) heartbeat(c *shareClient, epoch int32, topics []string) *kmsg.ShareGroupHeartbeatResponse {
 	req := kmsg.NewPtrShareGroupHeartbeatRequest()
@@ -214,15 +197,10 @@ func (m *shareModel) initialized(group string, partitions []share.InitializePart
 }
 
 func (m *shareModel) topic(t *rapid.T) {
-	name := rapid.SampledFrom([]string{"t", "u", "v"}).Draw(t, "topic")
-	old, had := m.w.cluster.topics[name]
-	partitions := rapid.Int32Range(old.Partitions, 8).Draw(t, "partitions")
-	if had && rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
-		partitions = 0
-		m.step(TopicsDeleted{Topics: []Topic{{Name: name, ID: old.ID}}})
+	ev, gone := m.w.drawTopic(t, []string{"t", "u", "v"}, 0, 8)
+	if gone != nil {
+		m.step(TopicsDeleted{Topics: []Topic{*gone}})
 	}
-	var ev ClusterChanged
-	m.w.cluster, ev = m.w.cluster.change(name, partitions)
 	m.step(ev)
 }
 
@@ -315,16 +293,8 @@ func (m *shareModel) settle(t *rapid.T) {
 func (m *shareModel) check() {
 	s := m.w.shard
 	var states [shareStates]int
-	again := New(m.w.settings, nil)
-	again.cluster = m.w.cluster
-	for _, r := range m.w.log {
-		if err := again.Replay(r); err != nil {
-			m.t.Fatal(err)
-		}
-	}
-	if len(again.groups) != len(s.groups) {
-		m.t.Fatalf("%d groups live, %d replayed", len(s.groups), len(again.groups))
-	}
+	again := m.w.replayed()
+	m.w.sameCount(again)
 	for id, any := range s.groups {
 		g := any.(*shareGroup)
 		states[g.stateNow()]++
@@ -374,7 +344,7 @@ func (m *shareModel) sameShare(live, stored *shareGroup) {
 		m.t.Fatalf("%s is not in the log", live.id)
 	}
 	of := func(g *shareGroup) facts {
-		f := facts{g.epoch, g.assignmentEpoch, g.hash, g.assignedAt, g.target, g.state, map[string]ShareMemberValue{}, map[string]ShareCurrentValue{}}
+		f := facts{g.epoch, g.assignmentEpoch, g.hash, g.assignedAt, g.shall, g.state, map[string]ShareMemberValue{}, map[string]ShareCurrentValue{}}
 		for id, member := range g.members {
 			f.Values[id], f.Current[id] = member.ShareMemberValue, member.current
 		}

@@ -2,7 +2,6 @@ package group
 
 import (
 	"encoding/binary"
-	"slices"
 
 	"leat.dev/internal/coord"
 	"leat.dev/internal/coord/group/assign"
@@ -76,13 +75,7 @@ func decodeShareKey(typ int16, r *coord.Reader) Key {
 }
 
 func encodeShareKey(k ShareKey) []byte {
-	b := make([]byte, 0, 6+len(k.Group)+len(k.Name))
-	b = binary.BigEndian.AppendUint16(b, uint16(k.Type))
-	b = appendString(b, k.Group)
-	if shareKeyHasName(k.Type) {
-		b = appendString(b, k.Name)
-	}
-	return b
+	return encodeNamedKey(k.Type, k.Group, k.Name, shareKeyHasName(k.Type))
 }
 
 // DecodeShareGroup reads a ShareGroupMetadata value. Its fields are those of a
@@ -121,14 +114,7 @@ func EncodeShareMember(v ShareMemberValue) []byte {
 // DecodeShareCurrent reads a ShareGroupCurrentMemberAssignment value.
 func DecodeShareCurrent(b []byte) (ShareCurrentValue, error) {
 	r := consumerReader(b)
-	v := ShareCurrentValue{Epoch: r.Int32(), Previous: r.Int32(), State: r.Int8(), Assigned: assign.Partitions{}}
-	for range r.ArrayLen(4) {
-		id, ps := topicPartitions(r)
-		r.Tags(nil)
-		if len(ps) > 0 {
-			v.Assigned[id] = sortedSetOf(ps)
-		}
-	}
+	v := ShareCurrentValue{Epoch: r.Int32(), Previous: r.Int32(), State: r.Int8(), Assigned: decodePartitions(r)}
 	r.Tags(nil)
 	return v, done(r, "share group assignment value")
 }
@@ -138,13 +124,7 @@ func EncodeShareCurrent(v ShareCurrentValue) []byte {
 	b := binary.BigEndian.AppendUint32([]byte{0, 0}, uint32(v.Epoch))
 	b = binary.BigEndian.AppendUint32(b, uint32(v.Previous))
 	b = append(b, byte(v.State))
-	b = binary.AppendUvarint(b, uint64(len(v.Assigned))+1)
-	for _, id := range v.Assigned.Topics() {
-		b = append(b, id[:]...)
-		b = appendInt32s(b, v.Assigned[id])
-		b = append(b, 0)
-	}
-	return append(b, 0)
+	return append(appendPartitions(b, v.Assigned), 0)
 }
 
 // DecodeShareState reads a ShareGroupStatePartitionMetadata value.
@@ -204,9 +184,4 @@ func appendShareTopics(b []byte, topics map[assign.TopicID]ShareTopic) []byte {
 		b = append(b, 0)
 	}
 	return b
-}
-
-func sortedSetOf(ps []int32) []int32 {
-	slices.Sort(ps)
-	return slices.Compact(ps)
 }

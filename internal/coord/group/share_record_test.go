@@ -1,21 +1,12 @@
 package group
 
 import (
-	"errors"
-	"reflect"
 	"testing"
 
 	"leat.dev/internal/coord/group/assign"
 )
 
-// shareRecords are values as Kafka 4.3.1 writes them.
-var shareRecords = []struct {
-	name   string
-	bytes  []byte
-	want   any
-	decode func([]byte) (any, error)
-	encode func(any) []byte
-}{
+var shareRecords = []recordCase{
 	{"group", unhex("0000 00000002 0102030405060708 00"), ConsumerGroupValue{2, 0x0102030405060708},
 		func(b []byte) (any, error) { return DecodeShareGroup(b) }, func(v any) []byte { return EncodeShareGroup(v.(ConsumerGroupValue)) }},
 	{"member", unhex("0000 02 72 02 63 0b 2f3132372e302e302e31 03 02 74 02 75 00"),
@@ -34,21 +25,7 @@ var shareRecords = []struct {
 }
 
 func TestShareRecords(t *testing.T) {
-	for _, test := range shareRecords {
-		got, err := test.decode(test.bytes)
-		if err != nil || !reflect.DeepEqual(got, test.want) {
-			t.Errorf("%s: %+v, %v", test.name, got, err)
-			continue
-		}
-		if b := test.encode(got); !reflect.DeepEqual(b, test.bytes) {
-			t.Errorf("%s: written as\n%x, read from\n%x", test.name, b, test.bytes)
-		}
-		for i := range test.bytes {
-			if _, err := test.decode(test.bytes[:i]); !errors.Is(err, ErrMalformed) {
-				t.Errorf("%s cut at %d: %v", test.name, i, err)
-			}
-		}
-	}
+	testRecords(t, shareRecords)
 	for typ := keyShareMember; typ <= keyShareState; typ++ {
 		want := ShareKey{Type: typ, Group: "g"}
 		if shareKeyHasName(typ) {
@@ -60,22 +37,7 @@ func TestShareRecords(t *testing.T) {
 	}
 }
 
-// FuzzShareRecord: whatever a decoder accepts survives being written and read again.
-func FuzzShareRecord(f *testing.F) {
-	for i, test := range shareRecords {
-		f.Add(i, test.bytes)
-	}
-	f.Fuzz(func(t *testing.T, i int, b []byte) {
-		test := shareRecords[uint(i)%uint(len(shareRecords))]
-		v, err := test.decode(b)
-		if err != nil {
-			return
-		}
-		if again, err := test.decode(test.encode(v)); err != nil || !reflect.DeepEqual(again, v) {
-			t.Fatalf("%s: %+v became %+v, %v", test.name, v, again, err)
-		}
-	})
-}
+func FuzzShareRecord(f *testing.F) { fuzzRecords(f, shareRecords) }
 
 // FuzzShareReplay: no bytes in a log make a share group panic, when loaded or
 // afterwards.

@@ -58,9 +58,9 @@ func (s *Shard) applyShare(k ShareKey, value []byte) error {
 	case keyShareMember:
 		return s.applyShareMember(g, k.Name, value)
 	case keyShareTargetMetadata:
-		return g.applyTargetMetadata(value)
+		return g.applyTargetMetadata(value, 0)
 	case keyShareTargetAssignment:
-		return g.applyTarget(k.Name, value)
+		return g.applyTarget(k.Name, value, DecodeTargetAssignment)
 	case keyShareCurrentAssignment:
 		return s.applyShareCurrent(g, k.Name, value)
 	case keyShareState:
@@ -110,30 +110,6 @@ func (s *Shard) applyShareMember(g *shareGroup, id string, value []byte) error {
 	v, err := DecodeShareMember(value)
 	if err == nil {
 		s.shareMember(g, id).ShareMemberValue = v
-	}
-	return err
-}
-
-func (g *shareGroup) applyTargetMetadata(value []byte) error {
-	if value == nil {
-		g.assignmentEpoch, g.assignedAt = 0, 0
-		return nil
-	}
-	v, err := DecodeTargetMetadata(value)
-	if err == nil {
-		g.assignmentEpoch, g.assignedAt = v.Epoch, v.Timestamp
-	}
-	return err
-}
-
-func (g *shareGroup) applyTarget(id string, value []byte) error {
-	if value == nil {
-		delete(g.target, id)
-		return nil
-	}
-	v, err := DecodeTargetAssignment(value)
-	if err == nil {
-		g.target[id] = v
 	}
 	return err
 }

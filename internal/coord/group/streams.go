@@ -46,9 +46,7 @@ type streams struct {
 	configs   []KeyValue
 	topology  *topology
 
-	assignmentEpoch int32
-	assignedAt      int64 // ms since 1970; 0 = unknown
-	target          map[string]assign.TaskSet
+	target[assign.TaskSet]
 
 	members map[string]*streamsMember
 	// active says in which process a task is or has yet to end; others, how many
@@ -113,8 +111,8 @@ func (m *streamsMember) reconciledTo(epoch int32) bool {
 // newStreamsGroup makes a group; both its epochs start at 1.
 func newStreamsGroup(id string) *streams {
 	return &streams{
-		id: id, epoch: 1, assignmentEpoch: 1, stale: true,
-		target:  map[string]assign.TaskSet{},
+		id: id, epoch: 1, stale: true,
+		target:  newTarget[assign.TaskSet](),
 		members: map[string]*streamsMember{},
 		active:  map[assign.TaskID]string{},
 		others:  map[assign.TaskID]map[string]int{},
@@ -184,8 +182,14 @@ func (g *streams) subscribedTo(topic string) bool {
 
 // topicsChanged makes the next heartbeat look at the topics.
 func (g *streams) topicsChanged(topics []string) {
-	if g.topology != nil && slices.ContainsFunc(g.topology.requiredTopics(), func(t string) bool { return slices.Contains(topics, t) }) {
-		g.stale = true
+	if g.topology == nil {
+		return
+	}
+	for _, t := range topics {
+		if _, needed := slices.BinarySearch(g.topology.required, t); needed {
+			g.stale = true
+			return
+		}
 	}
 }
 

@@ -9,12 +9,6 @@ import (
 	"leat.dev/internal/coord/group/assign"
 )
 
-// mayAssignTasks spaces assignments out, as mayAssign does in consumer groups.
-func (s *Shard) mayAssignTasks(g *streams) bool {
-	interval := s.streamsConfig(g.id).AssignmentInterval.Milliseconds()
-	return g.assignedAt == 0 || interval == 0 || s.now.UnixMilli()-g.assignedAt >= interval
-}
-
 // assignTasks computes what every member shall have. extra is a member that may not
 // be in the group yet, or whose process is not the one the group knows; "" for none.
 // As long as topics are missing nobody has anything.
@@ -22,11 +16,11 @@ func (g *streams) assignTasks(c *configuredTopology, configs []KeyValue, extra, 
 	var members []assign.StreamsMember
 	for _, id := range sortedKeys(g.members) {
 		if id != extra {
-			members = append(members, assign.StreamsMember{ID: id, Process: g.members[id].ProcessID, Current: g.target[id]})
+			members = append(members, assign.StreamsMember{ID: id, Process: g.members[id].ProcessID, Current: g.shall[id]})
 		}
 	}
 	if extra != "" {
-		members = append(members, assign.StreamsMember{ID: extra, Process: process, Current: g.target[extra]})
+		members = append(members, assign.StreamsMember{ID: extra, Process: process, Current: g.shall[extra]})
 	}
 	var subtopologies []assign.Subtopology
 	if c.ready() {
@@ -47,6 +41,23 @@ func standbyReplicas(configs []KeyValue) int {
 	return 0
 }
 
+// checkTaskCount refuses tasks that could not be told to so many members, before they
+// are assigned: a small topology can ask for very many.
+func (s *Shard) checkTaskCount(c *configuredTopology, members int, epoch int32) *refusal {
+	if !c.ready() {
+		return nil
+	}
+	n := int64(0)
+	for _, sub := range c.subtopologies {
+		n += int64(sub.tasks)
+	}
+	const taskBytes = 4 // and see checkTargets
+	if 3*taskBytes*n > int64(members)*int64(s.settings.MaxRecordBytes) {
+		return refuse(kerr.UnknownServerError, "Failed to compute a new target assignment for epoch %d: the %d tasks of the topology do not fit the records of %d members.", epoch, n, members)
+	}
+	return nil
+}
+
 // checkTargets refuses what the log would not take.
 func (s *Shard) checkTargets(g *streams, targets map[string]assign.TaskSet, epoch int32) *refusal {
 	for _, id := range sortedKeys(targets) {
@@ -61,7 +72,7 @@ func (s *Shard) checkTargets(g *streams, targets map[string]assign.TaskSet, epoc
 // putTargets writes the targets that differ, and the epoch they are for.
 func (s *Shard) putTargets(g *streams, targets map[string]assign.TaskSet, epoch int32) {
 	for _, id := range sortedKeys(targets) {
-		if old, ok := g.target[id]; !ok || !old.Equal(targets[id]) {
+		if old, ok := g.shall[id]; !ok || !old.Equal(targets[id]) {
 			s.putStreams(StreamsKey{keyStreamsTarget, g.id, id}, EncodeStreamsTarget(targets[id]))
 		}
 	}
@@ -72,12 +83,15 @@ func (s *Shard) putTargets(g *streams, targets map[string]assign.TaskSet, epoch 
 // onInitialDelay makes the first assignment of a group for all who have joined
 // meanwhile. If its topics are not known yet, a heartbeat will make it.
 func (s *Shard) onInitialDelay(g *streams) {
-	if s.streams(g.id) != g || len(g.members) == 0 || g.epoch <= g.assignmentEpoch || g.configured == nil || !s.mayAssignTasks(g) {
+	if s.streams(g.id) != g || len(g.members) == 0 || g.epoch <= g.assignmentEpoch || g.configured == nil || !g.due(s.now, s.streamsConfig(g.id).AssignmentInterval) {
 		return
+	}
+	if s.checkTaskCount(g.configured, len(g.members), g.epoch) != nil {
+		return // a heartbeat will say so
 	}
 	targets := g.assignTasks(g.configured, g.configs, "", "")
 	if s.checkTargets(g, targets, g.epoch) != nil {
-		return // a heartbeat will say so
+		return
 	}
 	s.fx.Atomic = true
 	s.putTargets(g, targets, g.epoch)

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"leat.dev/internal/coord/group/assign"
@@ -19,12 +18,8 @@ func (s *Shard) describeStreams(ev StreamsGroupDescribe) {
 		switch g := s.groups[id].(type) {
 		case *streams:
 			g.describe(&r)
-		case nil:
-			r.ErrorCode = kerr.GroupIDNotFound.Code
-			r.ErrorMessage = kmsg.StringPtr("Group " + id + " not found.")
 		default:
-			r.ErrorCode = kerr.GroupIDNotFound.Code
-			r.ErrorMessage = kmsg.StringPtr("Group " + id + " is not a streams group.")
+			r.ErrorCode, r.ErrorMessage = notOfKind(g, id, "streams")
 		}
 		all = append(all, r)
 	}
@@ -52,7 +47,7 @@ func (g *streams) describe(r *kmsg.StreamsGroupDescribeResponseGroup) {
 		}
 		d.Assignment = describeTasks(assign.TaskSet{Standby: m.current.Assigned.Standby, Warmup: m.current.Assigned.Warmup})
 		d.Assignment.ActiveTasks = activeIDs(m.current.Assigned.Active)
-		d.TargetAssignment = describeTasks(g.target[id])
+		d.TargetAssignment = describeTasks(g.shall[id])
 		r.Members = append(r.Members, d)
 	}
 }

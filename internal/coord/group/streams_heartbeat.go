@@ -93,7 +93,7 @@ func (s *Shard) planTopology(p *streamsPlan, req *kmsg.StreamsGroupHeartbeatRequ
 	}
 	p.configured, p.hash = g.configured, g.hash
 	if g.topology == nil || g.configured == nil || g.stale {
-		p.hash = s.subscriptionHash(p.topology.requiredTopics())
+		p.hash = s.subscriptionHash(p.topology.required)
 		if g.topology == nil || g.configured == nil || p.hash != g.hash {
 			var err *refusal
 			if p.configured, err = configure(p.topology, s.cluster); err != nil {
@@ -149,7 +149,7 @@ func (p *streamsPlan) memberChanged() bool {
 // planTarget brings the target up to date.
 func (s *Shard) planTarget(p *streamsPlan) *refusal {
 	g := p.group
-	p.targetEpoch, p.target = g.assignmentEpoch, g.target[p.member.id]
+	p.targetEpoch, p.target = g.assignmentEpoch, g.shall[p.member.id]
 	if p.delayed {
 		p.target = assign.TaskSet{}
 		p.say(statusAssignmentDelayed, "Assignment delayed due to the configured initial rebalance delay.")
@@ -158,9 +158,16 @@ func (s *Shard) planTarget(p *streamsPlan) *refusal {
 	if g.assignmentEpoch >= p.epoch {
 		return nil
 	}
-	if !s.mayAssignTasks(g) {
+	if !g.due(s.now, s.streamsConfig(g.id).AssignmentInterval) {
 		p.say(statusAssignmentDelayed, "Assignment delayed due to the configured assignment interval.")
 		return nil
+	}
+	members := len(g.members)
+	if g.members[p.member.id] == nil {
+		members++
+	}
+	if err := s.checkTaskCount(p.configured, members, p.epoch); err != nil {
+		return err
 	}
 	p.targets = g.assignTasks(p.configured, p.configs, p.member.id, p.value.ProcessID)
 	if err := s.checkTargets(g, p.targets, p.epoch); err != nil {

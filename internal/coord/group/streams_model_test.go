@@ -47,14 +47,11 @@ type streamsClient struct {
 func TestStreamsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &streamsModel{t: t, replies: map[RequestID]any{}, epochs: map[string][2]int32{}, members: map[string]int32{}}
-		m.w = &world{t: t, settings: DefaultSettings(), parked: map[RequestID]bool{}, cluster: newFakeCluster()}
-		s := &m.w.settings.Streams
-		s.MaxSize = rapid.SampledFrom([]int{3, 100}).Draw(t, "max size")
-		s.StandbyReplicas = rapid.IntRange(0, 2).Draw(t, "standbys")
-		s.InitialDelay = rapid.SampledFrom([]time.Duration{0, 3 * time.Second}).Draw(t, "delay")
-		m.w.start = time.UnixMilli(1_700_000_000_000)
-		m.w.now = m.w.start
-		m.w.open()
+		m.w = newModelWorld(t, func(s *Settings) {
+			s.Streams.MaxSize = rapid.SampledFrom([]int{3, 100}).Draw(t, "max size")
+			s.Streams.StandbyReplicas = rapid.IntRange(0, 2).Draw(t, "standbys")
+			s.Streams.InitialDelay = rapid.SampledFrom([]time.Duration{0, 3 * time.Second}).Draw(t, "delay")
+		})
 		topologies := []string{rapid.SampledFrom([]string{"two", "rejoin"}).Draw(t, "g0"), rapid.SampledFrom([]string{"one", "count", "join"}).Draw(t, "g1")}
 		for i := range rapid.IntRange(2, 6).Draw(t, "clients") {
 			c := &streamsClient{group: fmt.Sprint("g", i%2), topology: topologies[i%2]}
@@ -94,11 +91,7 @@ func (m *streamsModel) start(c *streamsClient) {
 }
 
 func (m *streamsModel) step(ev Event) {
-	fx := m.w.shard.Step(m.w.now, ev)
-	m.w.wakeup = fx.Wakeup
-	for _, r := range fx.Records {
-		m.w.log = append(m.w.log, LogRecord{Offset: int64(len(m.w.log)), ProducerID: -1, Key: r.Key, Value: r.Value})
-	}
+	fx := m.w.take(ev)
 	for _, r := range fx.Replies {
 		m.replies[r.ID] = r.Response
 	}
@@ -110,16 +103,7 @@ func (m *streamsModel) step(ev Event) {
 	}
 }
 
-func (m *streamsModel) advance(d time.Duration) {
-	to := m.w.now.Add(d)
-	for !m.w.wakeup.IsZero() && !m.w.wakeup.After(to) {
-		if m.w.wakeup.After(m.w.now) {
-			m.w.now = m.w.wakeup
-		}
-		m.step(Tick{})
-	}
-	m.w.now = to
-}
+func (m *streamsModel) advance(d time.Duration) { m.w.pass(d, m.step) }
 
 // beat sends what a good client would; a silent one does not tell its tasks.
 func (m *streamsModel) beat(c *streamsClient, lost, silent bool) {
@@ -195,14 +179,7 @@ func (m *streamsModel) leave(t *rapid.T) {
 }
 
 func (m *streamsModel) topic(t *rapid.T) {
-	var ev ClusterChanged
-	name := rapid.SampledFrom([]string{"t", "u"}).Draw(t, "topic")
-	old, had := m.w.cluster.topics[name]
-	partitions := rapid.Int32Range(max(1, old.Partitions), 6).Draw(t, "partitions")
-	if had && rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
-		partitions = 0
-	}
-	m.w.cluster, ev = m.w.cluster.change(name, partitions)
+	ev, _ := m.w.drawTopic(t, []string{"t", "u"}, 1, 6)
 	m.step(ev)
 }
 
@@ -251,17 +228,9 @@ func (m *streamsModel) check() {
 	if s.counts.Streams != states {
 		m.t.Fatalf("counts %v, groups %v", s.counts.Streams, states)
 	}
-	again := New(m.w.settings, m.w.uuid)
-	again.cluster = m.w.cluster
-	for _, r := range m.w.log {
-		if err := again.Replay(r); err != nil {
-			m.t.Fatal(err)
-		}
-	}
+	again := m.w.replayed()
 	again.Step(m.w.now, Loaded{})
-	if len(again.groups) != len(s.groups) {
-		m.t.Fatalf("%d groups live, %d replayed", len(s.groups), len(again.groups))
-	}
+	m.w.sameCount(again)
 	for id, g := range s.groups {
 		sameStreams(m.t, g.(*streams), again.streams(id))
 	}
@@ -285,7 +254,7 @@ func sameStreams(t *rapid.T, live, stored *streams) {
 	}
 	of := func(g *streams) facts {
 		f := facts{g.state, g.epoch, g.assignmentEpoch, g.validated, g.hash, g.assignedAt, g.configs, g.topology.TopologyValue,
-			g.target, g.active, g.others, map[string]StreamsMemberValue{}, map[string]StreamsCurrentValue{}}
+			g.shall, g.active, g.others, map[string]StreamsMemberValue{}, map[string]StreamsCurrentValue{}}
 		for id, member := range g.members {
 			f.Values[id], f.Current[id] = member.StreamsMemberValue, member.current
 		}

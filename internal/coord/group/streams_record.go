@@ -2,7 +2,6 @@ package group
 
 import (
 	"encoding/binary"
-	"slices"
 
 	"leat.dev/internal/coord"
 	"leat.dev/internal/coord/group/assign"
@@ -95,13 +94,7 @@ func decodeStreamsKey(typ int16, r *coord.Reader) Key {
 }
 
 func encodeStreamsKey(k StreamsKey) []byte {
-	b := make([]byte, 0, 6+len(k.Group)+len(k.Member))
-	b = binary.BigEndian.AppendUint16(b, uint16(k.Type))
-	b = appendString(b, k.Group)
-	if hasMember(k.Type) {
-		b = appendString(b, k.Member)
-	}
-	return b
+	return encodeNamedKey(k.Type, k.Group, k.Member, hasMember(k.Type))
 }
 
 // DecodeStreamsGroup reads a StreamsGroupMetadata value.
@@ -215,9 +208,8 @@ func decodeTasks(r *coord.Reader) assign.Tasks {
 	for range r.ArrayLen(4) {
 		id, ps := r.String(), int32Array(r)
 		r.Tags(nil)
-		slices.Sort(ps)
-		if ps = slices.Compact(ps); len(ps) > 0 {
-			t[id] = ps
+		if len(ps) > 0 {
+			t[id] = sortedSetOf(ps)
 		}
 	}
 	return t
@@ -258,14 +250,7 @@ func decodeActive(r *coord.Reader, epoch int32) map[string]map[int32]int32 {
 	active := map[string]map[int32]int32{}
 	for range r.ArrayLen(4) {
 		id, ps := r.String(), int32Array(r)
-		var epochs []int32
-		r.Tags(func(tag uint64, field []byte) {
-			if tag == 0 && (len(field) != 1 || field[0] != 0) { // not null
-				er := &coord.Reader{B: field, Compact: true}
-				epochs = int32Array(er)
-				r.Bad = r.Bad || !er.Done()
-			}
-		})
+		epochs := taggedEpochs(r)
 		if r.Bad {
 			return active
 		}
@@ -295,15 +280,7 @@ func EncodeStreamsCurrent(v StreamsCurrentValue) []byte {
 func appendHeldTasks(b []byte, h HeldTasks) []byte {
 	b = binary.AppendUvarint(b, uint64(len(h.Active))+1)
 	for _, id := range sortedKeys(h.Active) {
-		ps := sortedKeys(h.Active[id])
-		epochs := make([]int32, len(ps))
-		for i, p := range ps {
-			epochs[i] = h.Active[id][p]
-		}
-		b = appendInt32s(appendCompact(b, id), ps)
-		tagged := appendInt32s(nil, epochs)
-		b = binary.AppendUvarint(append(b, 1, 0), uint64(len(tagged)))
-		b = append(b, tagged...)
+		b = appendWithEpochs(appendCompact(b, id), h.Active[id])
 	}
 	return appendTasks(appendTasks(b, h.Standby), h.Warmup)
 }

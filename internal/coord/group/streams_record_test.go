@@ -1,44 +1,35 @@
 package group
 
 import (
-	"errors"
-	"reflect"
 	"testing"
 
 	"leat.dev/internal/coord/group/assign"
 )
 
-// streamsRecords are values as Kafka 4.3.1 wrote them.
-var streamsRecords = []struct {
-	typ    int16
-	bytes  []byte
-	want   any
-	decode func([]byte) (any, error)
-	encode func(any) []byte
-}{
-	{keyStreamsGroup, unhex("0000 00000002 e0be053089f63c00 01 01 19 02 15 6e756d2e7374616e6462792e7265706c69636173 02 31 00"),
+var streamsRecords = []recordCase{
+	{"group", unhex("0000 00000002 e0be053089f63c00 01 01 19 02 15 6e756d2e7374616e6462792e7265706c69636173 02 31 00"),
 		StreamsGroupValue{Epoch: 2, Hash: -0x1f41facf7609c400, Validated: -1, AssignmentConfigs: []KeyValue{{"num.standby.replicas", "1"}}},
 		func(b []byte) (any, error) { return DecodeStreamsGroup(b) }, func(v any) []byte { return EncodeStreamsGroup(v.(StreamsGroupValue)) }},
-	{keyStreamsGroup, unhex("0000 00000003 0000000000000001 02 00 04 00000000 01 01 01"),
+	{"group", unhex("0000 00000003 0000000000000001 02 00 04 00000000 01 01 01"),
 		StreamsGroupValue{Epoch: 3, Hash: 1, AssignmentConfigs: []KeyValue{}},
 		func(b []byte) (any, error) { return DecodeStreamsGroup(b) }, func(v any) []byte { return EncodeStreamsGroup(v.(StreamsGroupValue)) }},
-	{keyStreamsMember, unhex("0000 00 02 72 02 63 0b 2f3132372e302e302e31 00001388 00000000 03 7031 01 02 68 1f90 00 03 02 61 02 32 00 02 7a 02 31 00 00"),
+	{"member", unhex("0000 00 02 72 02 63 0b 2f3132372e302e302e31 00001388 00000000 03 7031 01 02 68 1f90 00 03 02 61 02 32 00 02 7a 02 31 00 00"),
 		StreamsMemberValue{RackID: str("r"), ClientID: "c", ClientHost: "/127.0.0.1", RebalanceTimeoutMillis: 5000, ProcessID: "p1",
 			Endpoint: &EndpointValue{"h", 8080}, Tags: []KeyValue{{"a", "2"}, {"z", "1"}}},
 		func(b []byte) (any, error) { return DecodeStreamsMember(b) }, func(v any) []byte { return EncodeStreamsMember(v.(StreamsMemberValue)) }},
-	{keyStreamsMember, unhex("0000 00 00 02 63 0b 2f3132372e302e302e31 00001388 00000000 03 7032 ff 01 00"),
+	{"member", unhex("0000 00 00 02 63 0b 2f3132372e302e302e31 00001388 00000000 03 7032 ff 01 00"),
 		StreamsMemberValue{ClientID: "c", ClientHost: "/127.0.0.1", RebalanceTimeoutMillis: 5000, ProcessID: "p2", Tags: []KeyValue{}},
 		func(b []byte) (any, error) { return DecodeStreamsMember(b) }, func(v any) []byte { return EncodeStreamsMember(v.(StreamsMemberValue)) }},
-	{keyStreamsTarget, unhex("0000 03 02 30 03 00000000 00000001 00 02 31 03 00000000 00000001 00 02 02 31 03 00000002 00000003 00 01 00"),
+	{"target", unhex("0000 03 02 30 03 00000000 00000001 00 02 31 03 00000000 00000001 00 02 02 31 03 00000002 00000003 00 01 00"),
 		assign.TaskSet{Active: assign.Tasks{"0": {0, 1}, "1": {0, 1}}, Standby: assign.Tasks{"1": {2, 3}}, Warmup: assign.Tasks{}},
 		func(b []byte) (any, error) { return DecodeStreamsTarget(b) }, func(v any) []byte { return EncodeStreamsTarget(v.(assign.TaskSet)) }},
-	{keyStreamsCurrent, unhex("0000 00000003 00000003 02 02 02 30 03 00000000 00000001 01 00 09 03 00000003 00000003 01 01 " +
+	{"current", unhex("0000 00000003 00000003 02 02 02 30 03 00000000 00000001 01 00 09 03 00000003 00000003 01 01 " +
 		"02 02 30 03 00000002 00000003 01 00 09 03 00000003 00000003 01 01 00"),
 		StreamsCurrentValue{Epoch: 3, Previous: 3, State: 2,
 			Assigned: HeldTasks{Active: map[string]map[int32]int32{"0": {0: 3, 1: 3}}, Standby: assign.Tasks{}, Warmup: assign.Tasks{}},
 			Revoking: HeldTasks{Active: map[string]map[int32]int32{"0": {2: 3, 3: 3}}, Standby: assign.Tasks{}, Warmup: assign.Tasks{}}},
 		func(b []byte) (any, error) { return DecodeStreamsCurrent(b) }, func(v any) []byte { return EncodeStreamsCurrent(v.(StreamsCurrentValue)) }},
-	{keyStreamsTopology, unhex("0000 00000000 03 02 30 02 02 74 01 01 02 08 672d7265702e7a 01 01 00 " +
+	{"topology", unhex("0000 00000000 03 02 30 02 02 74 01 01 02 08 672d7265702e7a 01 01 00 " +
 		"02 31 02 02 75 01 02 08 672d6c6f672e7a 00000000 0000 02 0f 636c65616e75702e706f6c696379 08 636f6d70616374 00 00 01 " +
 		"02 08 672d7265702e7a 00000000 0000 01 00 02 02 0000 01 02 0000 00 00 00"),
 		TopologyValue{Subtopologies: []SubtopologyValue{
@@ -52,21 +43,7 @@ var streamsRecords = []struct {
 }
 
 func TestStreamsRecords(t *testing.T) {
-	for _, test := range streamsRecords {
-		got, err := test.decode(test.bytes)
-		if err != nil || !reflect.DeepEqual(got, test.want) {
-			t.Errorf("type %d: %+v, %v", test.typ, got, err)
-			continue
-		}
-		if b := test.encode(got); !reflect.DeepEqual(b, test.bytes) {
-			t.Errorf("type %d: written as\n%x, read from\n%x", test.typ, b, test.bytes)
-		}
-		for i := range test.bytes {
-			if _, err := test.decode(test.bytes[:i]); !errors.Is(err, ErrMalformed) {
-				t.Errorf("type %d cut at %d: %v", test.typ, i, err)
-			}
-		}
-	}
+	testRecords(t, streamsRecords)
 	// Before Kafka 4.3 tasks had no epochs of their own: the member's counts.
 	old := unhex("0000 00000003 00000002 01 02 02 30 02 00000000 00 01 01 01 01 01 00")
 	if v, err := DecodeStreamsCurrent(old); err != nil || v.Assigned.Active["0"][0] != 3 {
@@ -74,29 +51,13 @@ func TestStreamsRecords(t *testing.T) {
 	}
 }
 
-// FuzzStreamsRecord: whatever a decoder accepts survives being written and read
-// again.
-func FuzzStreamsRecord(f *testing.F) {
-	for i, test := range streamsRecords {
-		f.Add(i, test.bytes)
-	}
-	f.Fuzz(func(t *testing.T, i int, b []byte) {
-		test := streamsRecords[uint(i)%uint(len(streamsRecords))]
-		v, err := test.decode(b)
-		if err != nil {
-			return
-		}
-		if again, err := test.decode(test.encode(v)); err != nil || !reflect.DeepEqual(again, v) {
-			t.Fatalf("type %d: %+v became %+v, %v", test.typ, v, again, err)
-		}
-	})
-}
+func FuzzStreamsRecord(f *testing.F) { fuzzRecords(f, streamsRecords) }
 
 // FuzzStreamsReplay: no streams records in a log make a shard panic, when loaded or
 // afterwards.
 func FuzzStreamsReplay(f *testing.F) {
-	for _, test := range streamsRecords {
-		f.Add(uint8(test.typ), test.bytes, uint8(keyStreamsTopology), streamsRecords[6].bytes)
+	for i, typ := range []int16{keyStreamsGroup, keyStreamsGroup, keyStreamsMember, keyStreamsMember, keyStreamsTarget, keyStreamsCurrent, keyStreamsTopology} {
+		f.Add(uint8(typ), streamsRecords[i].bytes, uint8(keyStreamsTopology), streamsRecords[6].bytes)
 	}
 	f.Fuzz(func(t *testing.T, typ1 uint8, value1 []byte, typ2 uint8, value2 []byte) {
 		w := newWorld(t)

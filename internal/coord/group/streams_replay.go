@@ -66,9 +66,9 @@ func (s *Shard) applyStreams(k StreamsKey, value []byte) error {
 	case keyStreamsMember:
 		return s.applyStreamsMember(g, k.Member, value)
 	case keyStreamsTargetMetadata:
-		return g.applyTargetMetadata(value)
+		return g.applyTargetMetadata(value, -1)
 	case keyStreamsTarget:
-		return g.applyTarget(k.Member, value)
+		return g.applyTarget(k.Member, value, DecodeStreamsTarget)
 	case keyStreamsCurrent:
 		return g.applyCurrent(k.Member, value)
 	case keyStreamsTopology:
@@ -118,30 +118,6 @@ func (s *Shard) applyStreamsMember(g *streams, id string, value []byte) error {
 	m.StreamsMemberValue = v
 	g.own(m)
 	return nil
-}
-
-func (g *streams) applyTargetMetadata(value []byte) error {
-	if value == nil {
-		g.assignmentEpoch, g.assignedAt = -1, 0
-		return nil
-	}
-	v, err := DecodeTargetMetadata(value)
-	if err == nil {
-		g.assignmentEpoch, g.assignedAt = v.Epoch, v.Timestamp
-	}
-	return err
-}
-
-func (g *streams) applyTarget(id string, value []byte) error {
-	if value == nil {
-		delete(g.target, id)
-		return nil
-	}
-	v, err := DecodeStreamsTarget(value)
-	if err == nil {
-		g.target[id] = v
-	}
-	return err
 }
 
 func (g *streams) applyCurrent(id string, value []byte) error {

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"container/heap"
 	"fmt"
 	"maps"
 	"slices"
@@ -54,6 +55,10 @@ type configuring struct {
 	t       *topology
 	cluster Cluster
 	decided map[string]int32 // partitions of internal topics
+
+	fixedSize int32 // of the repartition topics with a fixed number, if they have the same
+	fixedSame bool
+
 	problem *topicProblem
 	refusal *refusal
 }
@@ -142,26 +147,9 @@ func (c *configuring) decideRepartition() {
 			}
 		}
 	}
-	for needed := true; needed; {
-		needed = false
-		progress := false
-		for _, s := range c.t.sorted {
-			for _, sink := range s.RepartitionSinkTopics {
-				if _, ok := counts[sink]; ok {
-					continue
-				}
-				n, ok := c.largestSource(s, counts)
-				if !ok {
-					needed = true
-					continue
-				}
-				counts[sink], progress = n, true
-			}
-		}
-		if needed && !progress {
-			c.refusal = refuse(kerr.StreamsInvalidTopology, "Failed to compute number of partitions for all repartition topics. There may be loops in the topology that cannot be resolved.")
-			return
-		}
+	if !c.spread(counts) {
+		c.refusal = refuse(kerr.StreamsInvalidTopology, "Failed to compute number of partitions for all repartition topics. There may be loops in the topology that cannot be resolved.")
+		return
 	}
 	for _, s := range c.t.sorted {
 		for i := range s.RepartitionSourceTopics {
@@ -172,6 +160,85 @@ func (c *configuring) decideRepartition() {
 		}
 	}
 	c.decided = counts
+}
+
+// spread finds the number of partitions of all that is written. Kafka goes over the
+// subtopologies again and again, in which each takes what it knows of its sources; to
+// the same end, but once for each, only those are looked at again that have come to
+// know a source. It tells whether all are known.
+func (c *configuring) spread(counts map[string]int32) bool {
+	readers := map[string][]int{}
+	for i, s := range c.t.sorted {
+		for j := range s.RepartitionSourceTopics {
+			name := s.RepartitionSourceTopics[j].Name
+			readers[name] = append(readers[name], i)
+		}
+	}
+	resolved := make([]bool, len(c.t.sorted))
+	// Of the round at hand, in order; what comes before the place in it is of the next.
+	queue := &placeHeap{}
+	for i := range c.t.sorted {
+		queue.places = append(queue.places, place{0, i})
+	}
+	for queue.Len() > 0 {
+		at := heap.Pop(queue).(place)
+		s := c.t.sorted[at.index]
+		if resolved[at.index] {
+			continue
+		}
+		n, known := c.largestSource(s, counts)
+		if !known {
+			continue // until one of its sources is known
+		}
+		resolved[at.index] = true
+		for _, sink := range s.RepartitionSinkTopics {
+			if _, ok := counts[sink]; ok {
+				continue
+			}
+			counts[sink] = n
+			for _, r := range readers[sink] {
+				next := place{at.round, r}
+				if r <= at.index {
+					next.round++
+				}
+				if !resolved[r] {
+					heap.Push(queue, next)
+				}
+			}
+		}
+	}
+	for _, s := range c.t.sorted {
+		for _, sink := range s.RepartitionSinkTopics {
+			if _, ok := counts[sink]; !ok {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// place is a subtopology's turn.
+type place struct{ round, index int }
+
+type placeHeap struct{ places []place }
+
+func (h *placeHeap) Len() int { return len(h.places) }
+
+func (h *placeHeap) Less(i, j int) bool {
+	a, b := h.places[i], h.places[j]
+	return a.round < b.round || a.round == b.round && a.index < b.index
+}
+
+func (h *placeHeap) Swap(i, j int) { h.places[i], h.places[j] = h.places[j], h.places[i] }
+
+// Push implements heap.Interface.
+func (h *placeHeap) Push(x any) { h.places = append(h.places, x.(place)) }
+
+// Pop implements heap.Interface.
+func (h *placeHeap) Pop() any {
+	last := h.places[len(h.places)-1]
+	h.places = h.places[:len(h.places)-1]
+	return last
 }
 
 func (c *configuring) largestSource(s *SubtopologyValue, counts map[string]int32) (largest int32, known bool) {
@@ -200,6 +267,14 @@ func (c *configuring) enforceCopartition() {
 				flexible[t.Name] = true
 			}
 		}
+	}
+	// All topics of the application with a fixed number count where only internal ones
+	// are joined, as in Kafka.
+	c.fixedSize, c.fixedSame = 0, true
+	for name := range fixed {
+		n, _ := c.count(name)
+		c.fixedSame = c.fixedSame && (c.fixedSize == 0 || c.fixedSize == n)
+		c.fixedSize = n
 	}
 	for _, s := range c.t.sorted {
 		for i := range s.CopartitionGroups {
@@ -253,16 +328,16 @@ func (c *configuring) enforce(topics []string, fixed, flexible map[string]bool) 
 	case len(topics) == 0:
 		return
 	case len(external) > 0:
-		if size = c.same(external, external); c.problem != nil {
-			return
+		for _, n := range external {
+			if size != 0 && n != size {
+				c.differ(external)
+				return
+			}
+			size = n
 		}
 	case len(fixed) > 0:
-		// All topics of the application with a fixed number count here, as in Kafka.
-		all := map[string]int32{}
-		for name := range fixed {
-			all[name], _ = c.count(name)
-		}
-		if size = c.same(all, internal); c.problem != nil {
+		if size = c.fixedSize; !c.fixedSame {
+			c.differ(internal)
 			return
 		}
 	default:
@@ -277,21 +352,13 @@ func (c *configuring) enforce(topics []string, fixed, flexible map[string]bool) 
 	}
 }
 
-// same returns the number that all have; if they differ, it tells of the shown ones.
-func (c *configuring) same(counts, shown map[string]int32) int32 {
-	var size int32
-	for _, n := range counts {
-		if size != 0 && n != size {
-			var all []string
-			for _, name := range sortedKeys(shown) {
-				all = append(all, fmt.Sprintf("%s=%d", name, shown[name]))
-			}
-			c.mismatch("Following topics do not have the same number of partitions: [{" + strings.Join(all, ", ") + "}]")
-			return 0
-		}
-		size = n
+// differ tells of topics that should have equally many partitions.
+func (c *configuring) differ(counts map[string]int32) {
+	var all []string
+	for _, name := range sortedKeys(counts) {
+		all = append(all, fmt.Sprintf("%s=%d", name, counts[name]))
 	}
-	return size
+	c.mismatch("Following topics do not have the same number of partitions: [{" + strings.Join(all, ", ") + "}]")
 }
 
 func (c *configuring) mismatch(detail string) {

@@ -3,7 +3,6 @@ package group
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -52,6 +51,7 @@ type topology struct {
 	TopologyValue
 	sorted   []*SubtopologyValue // by id
 	bySource map[string]string   // topic -> id of the subtopology that reads it
+	required []string            // the topics that assignments depend on, sorted
 }
 
 // newTopology is nil if two subtopologies have one id.
@@ -67,8 +67,14 @@ func newTopology(v TopologyValue) *topology {
 		}
 		for _, name := range s.sources() {
 			t.bySource[name] = s.ID
+			t.required = append(t.required, name)
+		}
+		for j := range s.StateChangelogTopics {
+			t.required = append(t.required, s.StateChangelogTopics[j].Name)
 		}
 	}
+	slices.Sort(t.required)
+	t.required = slices.Compact(t.required)
 	return t
 }
 
@@ -79,20 +85,6 @@ func (s *SubtopologyValue) sources() []string {
 		all = append(all, s.RepartitionSourceTopics[i].Name)
 	}
 	return all
-}
-
-// requiredTopics are the topics that assignments depend on, sorted.
-func (t *topology) requiredTopics() []string {
-	all := map[string]struct{}{}
-	for _, s := range t.sorted {
-		for _, name := range s.sources() {
-			all[name] = struct{}{}
-		}
-		for i := range s.StateChangelogTopics {
-			all[s.StateChangelogTopics[i].Name] = struct{}{}
-		}
-	}
-	return slices.Sorted(maps.Keys(all))
 }
 
 // same tells whether two topologies are equal; the order of subtopologies does not

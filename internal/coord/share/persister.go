@@ -13,6 +13,9 @@ type TopicPartition struct {
 	Partition int32
 }
 
+// At returns the partition itself: what requests that embed one are about.
+func (tp TopicPartition) At() TopicPartition { return tp }
+
 // Key names a share-partition: what a share group has consumed of a partition.
 type Key struct {
 	Group string

@@ -153,11 +153,11 @@ func checkAgainst(name, value string, before, now Live) error {
 		n, _ := now.lookup(name)
 		switch {
 		case n.num < 1:
-			return fmt.Errorf("Dynamic thread count update validation failed for %s=%d, value should be at least 1", base, n.num) //nolint:staticcheck // Kafka's own sentence
+			return fmt.Errorf("Dynamic thread count update validation failed for %s=%d, value should be at least 1", base, n.num)
 		case n.num < was/2:
-			return fmt.Errorf("Dynamic thread count update validation failed for %s=%d, value should be at least half the current value %d", base, n.num, was) //nolint:staticcheck // Kafka's own sentence
+			return fmt.Errorf("Dynamic thread count update validation failed for %s=%d, value should be at least half the current value %d", base, n.num, was)
 		case n.num > 2*was:
-			return fmt.Errorf("Dynamic thread count update validation failed for %s=%d, value should not be greater than double the current value %d", base, n.num, was) //nolint:staticcheck // Kafka's own sentence
+			return fmt.Errorf("Dynamic thread count update validation failed for %s=%d, value should not be greater than double the current value %d", base, n.num, was)
 		}
 	case base == "max.connections", base == "max.connection.creation.rate":
 		if n, _ := now.lookup(name); n.num <= 0 {

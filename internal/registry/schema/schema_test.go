@@ -167,7 +167,7 @@ func TestHostileSchemas(t *testing.T) {
 	}
 	branches := func(keyword string) string {
 		var b strings.Builder
-		for i := range 1_100 {
+		for i := range 1_050 {
 			fmt.Fprintf(&b, `,{"properties":{"p%d":{"type":"%s"}}}`, i, keyword)
 		}
 		return `{"anyOf":[` + b.String()[1:] + `]}`
@@ -215,7 +215,7 @@ func TestHostileSchemas(t *testing.T) {
 			continue
 		}
 		total := 0
-		for _, m := range schema.Check(upd, []schema.Previous{{Version: 1, Schema: old}}, schema.CheckOptions{Level: schema.Full}) {
+		for _, m := range schema.Check(upd, []schema.Previous{{Version: 1, Schema: old}}, schema.CheckOptions{Level: schema.Backward}) {
 			total += len(m)
 		}
 		if total == 0 || total > 4<<20 {

@@ -230,10 +230,7 @@ func (s *State) ByID(id int, subject string) (*Version, *Error) {
 
 // HighestID is the highest id a subject's context ever gave out.
 func (s *State) HighestID(subject string) int {
-	if c := s.contexts[contextOf(normalSubject(subject))]; c != nil {
-		return c.highest
-	}
-	return 0
+	return s.highest[contextOf(normalSubject(subject))]
 }
 
 // WithID lists the versions that hold an id, in the order of subjects and numbers.

@@ -128,11 +128,8 @@ func scopeKey(kind, subject string) []byte {
 	return encode(k)
 }
 
-// Noop is the record that a new leader writes and reads back before it gives out an id.
+// Noop is the record that a new leader writes and reads back before it gives out an id. It goes with every batch that removes
+// records for good, too: after those are compacted away it alone knows which ids were given out.
 func (s *State) Noop() Record {
-	highest := map[string]int{}
-	for name, c := range s.contexts {
-		highest[name] = c.highest
-	}
-	return Record{encode(key{Type: keyNoop}), encode(idsValue{highest})}
+	return Record{encode(key{Type: keyNoop}), encode(idsValue{s.highest})}
 }

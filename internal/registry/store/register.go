@@ -81,10 +81,7 @@ func (s *State) Register(q Registration) (*Version, []Record, *Error) {
 			return nil, nil, refuse(CodeNotPermitted, "Overwrite new schema with id %d in context %s is not permitted.", id, where(q.Subject))
 		}
 	} else {
-		id = 1
-		if c != nil {
-			id = c.highest + 1
-		}
+		id = s.HighestID(q.Subject) + 1
 	}
 	return s.place(q, candidate, id, false)
 }
@@ -421,7 +418,10 @@ func (s *State) place(q Registration, candidate *schema.Schema, id int, imported
 		next = all[len(all)-1].Version + 1
 	}
 	id = max(id, 0)
-	c := s.context(contextOf(q.Subject))
+	c := s.contexts[contextOf(q.Subject)]
+	if c == nil {
+		c = &context{} // not known before its record is applied
+	}
 	v := &Version{
 		Subject: q.Subject, Version: next, ID: id, GUID: candidate.GUID(),
 		Source: schema.Source{Type: candidate.Type(), Text: candidate.Text(), References: candidate.References(), Metadata: candidate.Metadata(), Rules: candidate.Rules()},

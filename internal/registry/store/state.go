@@ -27,7 +27,6 @@ type context struct {
 	subjects map[string]map[int]*Version // by full name of the subject and number
 	byID     map[int][]*Version          // in the order they were registered; soft-deleted ones too
 	byHash   map[[16]byte]int            // the id that holds a schema
-	highest  int                         // id that was ever given out
 }
 
 // State is what the records say.
@@ -35,11 +34,12 @@ type State struct {
 	contexts map[string]*context
 	configs  map[string]*Config // by subject; "" is the top level
 	modes    map[string]Mode
+	highest  map[string]int // id that was ever given out, by context; deleted contexts stay here
 }
 
 // New is the state before any record.
 func New() *State {
-	return &State{contexts: map[string]*context{}, configs: map[string]*Config{}, modes: map[string]Mode{}}
+	return &State{contexts: map[string]*context{}, configs: map[string]*Config{}, modes: map[string]Mode{}, highest: map[string]int{}}
 }
 
 func (s *State) context(name string) *context {
@@ -115,8 +115,7 @@ func (s *State) Apply(r Record, timestamp int64) bool {
 		var v idsValue
 		if json.Unmarshal(r.Value, &v) == nil {
 			for name, id := range v.Highest {
-				c := s.context(name)
-				c.highest = max(c.highest, id)
+				s.highest[name] = max(s.highest[name], id)
 			}
 		}
 	default:
@@ -156,7 +155,7 @@ func (s *State) applySchema(subject string, version int, value []byte, timestamp
 	c.subjects[subject][version] = n
 	c.byID[v.ID] = append(c.byID[v.ID], n)
 	c.byHash[n.hash] = v.ID
-	c.highest = max(c.highest, v.ID)
+	s.highest[contextOf(subject)] = max(s.highest[contextOf(subject)], v.ID)
 	return true
 }
 

@@ -98,30 +98,14 @@ type Part struct {
 // after the other, are the response. The parts' bytes live behind the returned
 // out, so nothing may be appended to it before they are sent.
 func (p *Response) Encode(out []byte, parts []Part, version int16) ([]byte, []Part) {
-	e := encoder{Writer: field.Writer{B: out, Flexible: version >= flexibleVersion}, version: version, parts: parts}
+	e := encoder{Encoder: NewEncoder(out, parts, version >= flexibleVersion), version: version}
 	e.response(p)
-	if len(e.parts) == len(parts) {
-		return e.B, parts
-	}
-	// Only now is the buffer at its final place; the lengths are right already.
-	at := e.firstCut
-	for i := len(parts) + 1; i < len(e.parts); i++ {
-		n := len(e.parts[i].Bytes)
-		e.parts[i].Bytes = e.B[at : at+n : at+n]
-		at += n
-	}
-	if at < len(e.B) {
-		e.parts = append(e.parts, Part{Bytes: e.B[at:]})
-	}
-	return e.B[:e.firstCut], e.parts
+	return e.Finish()
 }
 
 type encoder struct {
-	field.Writer
-	version  int16
-	parts    []Part
-	firstCut int // where in B the first file range belongs
-	lastCut  int // where the last one does; 0 before the first
+	Encoder
+	version int16
 }
 
 func (e *encoder) response(p *Response) {
@@ -173,31 +157,9 @@ func (e *encoder) partition(p *Partition) {
 	if e.version >= 11 {
 		e.Int32(p.PreferredReadReplica)
 	}
-	e.records(p.Records)
+	e.Records(p.Records)
 	if e.Flexible {
 		e.partitionTags(p)
-	}
-}
-
-func (e *encoder) records(list []Range) {
-	total := 0
-	for i := range list {
-		total += list[i].Len
-	}
-	e.BytesLen(total)
-	for i := range list {
-		r := &list[i]
-		if r.Len == 0 {
-			continue
-		}
-		part := Part{File: r.File, Pos: r.Pos, Len: r.Len}
-		if e.lastCut == 0 {
-			e.firstCut = len(e.B)
-		} else {
-			part.Bytes = e.B[e.lastCut:]
-		}
-		e.lastCut = len(e.B)
-		e.parts = append(e.parts, part)
 	}
 }
 

@@ -52,29 +52,13 @@ type Acquired struct {
 // it to parts: out and the parts, one after the other, are the response. The parts' bytes
 // live behind the returned out, so nothing may be appended to it before they are sent.
 func (p *Response) Encode(out []byte, parts []fetch.Part) ([]byte, []fetch.Part) {
-	e := encoder{Writer: field.Writer{B: out, Flexible: true}, parts: parts}
+	e := encoder{Encoder: fetch.NewEncoder(out, parts, true)}
 	e.response(p)
-	if len(e.parts) == len(parts) {
-		return e.B, parts
-	}
-	// Only now is the buffer at its final place; the lengths are right already.
-	at := e.firstCut
-	for i := len(parts) + 1; i < len(e.parts); i++ {
-		n := len(e.parts[i].Bytes)
-		e.parts[i].Bytes = e.B[at : at+n : at+n]
-		at += n
-	}
-	if at < len(e.B) {
-		e.parts = append(e.parts, fetch.Part{Bytes: e.B[at:]})
-	}
-	return e.B[:e.firstCut], e.parts
+	return e.Finish()
 }
 
 type encoder struct {
-	field.Writer
-	parts    []fetch.Part
-	firstCut int // where in B the first file range belongs
-	lastCut  int // where the last one does; 0 before the first
+	fetch.Encoder
 }
 
 func (e *encoder) response(p *Response) {
@@ -113,7 +97,7 @@ func (e *encoder) partition(p *Partition) {
 	e.Int32(p.Leader.ID)
 	e.Int32(p.Leader.Epoch)
 	e.EndStruct()
-	e.records(p.Records)
+	e.Records(p.Records)
 	e.ArrayLen(len(p.Acquired))
 	for _, a := range p.Acquired {
 		e.Int64(a.First)
@@ -122,26 +106,4 @@ func (e *encoder) partition(p *Partition) {
 		e.EndStruct()
 	}
 	e.EndStruct()
-}
-
-func (e *encoder) records(list []fetch.Range) {
-	total := 0
-	for i := range list {
-		total += list[i].Len
-	}
-	e.BytesLen(total)
-	for i := range list {
-		r := &list[i]
-		if r.Len == 0 {
-			continue
-		}
-		part := fetch.Part{File: r.File, Pos: r.Pos, Len: r.Len}
-		if e.lastCut == 0 {
-			e.firstCut = len(e.B)
-		} else {
-			part.Bytes = e.B[e.lastCut:]
-		}
-		e.lastCut = len(e.B)
-		e.parts = append(e.parts, part)
-	}
 }

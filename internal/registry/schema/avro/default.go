@@ -80,16 +80,11 @@ func validRecord(t *Type, n *tree.Node) bool {
 	return true
 }
 
-// typedDefault is the default as a value of its type: 1 becomes 1.0 for a double; of a union it is one of the
-// first branch that takes it. It is nil for what Java's reader of defaults turns into nothing.
+// typedDefault is the default as a value of its type: 1 becomes 1.0 for a double. It is nil for what Java's
+// reader of defaults turns into nothing; to it a union is its first branch.
 func typedDefault(t *Type, n *tree.Node) *tree.Node {
-	if t != nil && t.Kind == Union {
-		for _, branch := range t.Types {
-			if validDefault(branch, n, true) {
-				return typedDefault(branch, n)
-			}
-		}
-		return typedDefault(nil, n)
+	for t != nil && t.Kind == Union && len(t.Types) > 0 {
+		t = t.Types[0]
 	}
 	switch n.Kind {
 	case tree.Number:

@@ -218,6 +218,13 @@ func (p *parser) declare(n *tree.Node, t *Type, space string) error {
 	if err := checkName(t.Name.Short); err != nil {
 		return err
 	}
+	if t.Name.Space != "" {
+		for part := range strings.SplitSeq(t.Name.Space, ".") {
+			if err := checkName(part); err != nil {
+				return source.Errorf("Namespace part \"%s\" is invalid: %s", part, err)
+			}
+		}
+	}
 	full := t.Name.Full()
 	if len(full) > source.NameBytesMax {
 		return source.Errorf("name of %d bytes is longer than the limit of %d", len(full), source.NameBytesMax)

@@ -206,6 +206,9 @@ func javaText(n *tree.Node) string {
 
 // javaNumber is the text of a number that Jackson has read into an int, long, BigInteger or double.
 func javaNumber(text string) string {
+	if strings.ContainsAny(text, "NI") { // a float's NaN or infinity, which JSON has only as a text
+		return `"` + text + `"`
+	}
 	if tree.IsInteger(text) {
 		if text == "-0" {
 			return "0"

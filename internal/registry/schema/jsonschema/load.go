@@ -182,6 +182,7 @@ func (l *loader) families(n *tree.Node, in scope, depth int) ([]*node, error) {
 	} else if n.Has("$ref") && in.draft < draft2019 {
 		return nil, errInvalid
 	}
+	b.annotations()
 	b.enum()
 	b.combined()
 	b.negation()
@@ -222,6 +223,27 @@ func (b *builder) schema(n *tree.Node) *node {
 		b.err = err
 	}
 	return s
+}
+
+// annotations checks the words that describe a schema; none is compared.
+func (b *builder) annotations() {
+	if b.in.draft >= draft2019 {
+		return
+	}
+	id := "$id"
+	if b.in.draft == draft4 {
+		id = "id"
+	}
+	for _, key := range []string{"title", "description", id} {
+		if v := b.n.Get(key); v != nil && v.Kind != tree.String {
+			b.fail()
+		}
+	}
+	for _, key := range []string{"readOnly", "writeOnly"} {
+		if v := b.n.Get(key); v != nil && v.Kind != tree.Bool && b.in.draft == draft7 {
+			b.fail()
+		}
+	}
 }
 
 func (b *builder) enum() {
@@ -438,6 +460,9 @@ func (b *builder) array() *node {
 		out.allItems = b.schema(list)
 	}
 	b.rest(out, rest)
+	if out.allItems != nil { // there are no further items then
+		out.closed = false
+	}
 	if v := b.n.Get("uniqueItems"); v != nil {
 		if v.Kind != tree.Bool {
 			b.fail()
@@ -484,14 +509,12 @@ func (b *builder) object() *node {
 		}
 		out.patterns = append(out.patterns, patternProperty{matcher(m.Key), b.schema(m.Value)})
 	}
-	for _, m := range b.members("dependencies") {
-		b.dependency(out, m)
+	keywords := []string{"dependencies"}
+	if b.in.draft >= draft2019 { // which split the old keyword in two
+		keywords = []string{"dependentRequired", "dependentSchemas"}
 	}
-	if b.in.draft >= draft2019 {
-		for _, m := range b.members("dependentRequired") {
-			b.dependency(out, m)
-		}
-		for _, m := range b.members("dependentSchemas") {
+	for _, key := range keywords {
+		for _, m := range b.members(key) {
 			b.dependency(out, m)
 		}
 	}

@@ -164,6 +164,8 @@ func plausiblePattern(pattern string) bool {
 	case syntax.ErrMissingBracket, syntax.ErrMissingParen, syntax.ErrUnexpectedParen, syntax.ErrMissingRepeatArgument,
 		syntax.ErrInvalidCharRange, syntax.ErrTrailingBackslash:
 		return false
+	case syntax.ErrInvalidRepeatOp:
+		return !strings.HasSuffix(fault.Expr, "*") // a++ is possessive in Java, a** nothing
 	}
 	return true
 }

@@ -246,8 +246,12 @@ func normalOptions(list []option) []option {
 func normalValue(v value) value {
 	switch v.kind {
 	case kindOption:
-		out := value{kind: kindMap}
-		out.add(v.sub.name, normalValue(v.sub.value))
+		out := normalValue(v.sub.value)
+		for _, part := range slices.Backward(nameParts(v.sub.name)) {
+			outer := value{kind: kindMap}
+			outer.add(part, out)
+			out = outer
+		}
 		return out
 	case kindList:
 		if len(v.items) == 1 {
@@ -266,4 +270,19 @@ func normalValue(v value) value {
 		return out
 	}
 	return v
+}
+
+// nameParts splits b.(c.d).e into the fields b, [c.d] and e of messages in text format.
+func nameParts(name string) []string {
+	var parts []string
+	for name != "" {
+		if inner, ok := strings.CutPrefix(name, "("); ok {
+			extension, rest, _ := strings.Cut(inner, ")")
+			parts, name = append(parts, "["+extension+"]"), strings.TrimPrefix(rest, ".")
+			continue
+		}
+		part, rest, _ := strings.Cut(name, ".")
+		parts, name = append(parts, part), rest
+	}
+	return parts
 }

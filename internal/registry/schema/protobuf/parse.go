@@ -1,6 +1,8 @@
 package protobuf
 
 import (
+	"strconv"
+
 	"leat.dev/internal/registry/schema/source"
 )
 
@@ -84,7 +86,7 @@ func (p *parser) statement(in context, owner any) {
 	case label == "option" && in != inExtend:
 		p.addOption(owner)
 	case label == "reserved" && (in == inMessage || in == inEnum):
-		p.reserved(owner)
+		p.reserved(at, owner)
 	case label == "message" && in <= inMessage:
 		p.message(at, owner)
 	case label == "enum" && in <= inMessage:
@@ -98,7 +100,7 @@ func (p *parser) statement(in context, owner any) {
 	case label == "oneof" && in == inMessage:
 		p.oneof(owner.(*message)) //nolint:forcetypeassert // inMessage has such an owner
 	case label == "extensions" && in == inMessage:
-		p.extensions(owner.(*message)) //nolint:forcetypeassert // inMessage has such an owner
+		p.extensions(at, owner.(*message)) //nolint:forcetypeassert // inMessage has such an owner
 	case in == inMessage || in == inExtend:
 		p.member(at, label, owner)
 	case in == inEnum:
@@ -118,17 +120,10 @@ func (p *parser) block(in context, owner any) {
 }
 
 func (p *parser) imports() {
-	public := false
-	if c := p.peek(); c != '"' && c != '\'' {
-		switch w := p.word(); w {
-		case "public":
-			public = true
-		case "weak":
-		default:
-			p.fail("unexpected import modifier: %s", w)
-		}
+	path, public := p.path(), false
+	if path == "public" || path == "weak" {
+		path, public = p.path(), path == "public"
 	}
-	path := p.quoted()
 	if public {
 		p.file.publicImports = append(p.file.publicImports, path)
 	} else {
@@ -137,13 +132,21 @@ func (p *parser) imports() {
 	p.require(';')
 }
 
+// path reads an import path, which need not be quoted.
+func (p *parser) path() string {
+	if c := p.peek(); c == '"' || c == '\'' {
+		return p.quoted()
+	}
+	return p.word()
+}
+
 func (p *parser) syntax(at int, first bool) {
 	if p.file.syntax != "" {
-		p.failAt(at, "too many syntax or edition definitions")
+		p.failAt(at, "too many syntax definitions")
 	}
 	p.require('=')
 	if !first {
-		p.failAt(at, "'syntax' or 'edition' element must be the first declaration in a file")
+		p.failAt(at, "'syntax' element must be the first declaration in a file")
 	}
 	syntax := p.quoted()
 	if syntax != "proto2" && syntax != "proto3" {
@@ -154,7 +157,12 @@ func (p *parser) syntax(at int, first bool) {
 }
 
 // declare refuses a second type of the same name beside the first.
+//
+// Only types of the file itself are checked; upstream takes a message with two inner types of one name.
 func (p *parser) declare(name string, at int, owner any) {
+	if _, nested := owner.(*message); nested {
+		return
+	}
 	names := p.declared[owner]
 	if names == nil {
 		names = map[string]int{}
@@ -221,7 +229,7 @@ func (p *parser) method(s *service) {
 func (p *parser) methodType() (streams bool, typ string) {
 	p.require('(')
 	typ = p.word()
-	if typ == "stream" && p.peek() != ')' {
+	if typ == "stream" {
 		streams, typ = true, p.word()
 	}
 	p.require(')')
@@ -288,9 +296,13 @@ func (p *parser) dataType(f *field, word string) {
 	}
 	p.at++
 	f.key = p.word()
-	p.require(',')
+	if p.next() != ',' {
+		p.fail("expected ','")
+	}
 	f.value = p.word()
-	p.require('>')
+	if p.next() != '>' {
+		p.fail("expected '>'")
+	}
 	f.typ = "map<" + f.key + ", " + f.value + ">"
 }
 
@@ -355,7 +367,7 @@ func (p *parser) group(label string) *group {
 	return g
 }
 
-func (p *parser) reserved(owner any) {
+func (p *parser) reserved(at int, owner any) {
 	var r reserved
 	for {
 		p.count()
@@ -363,7 +375,7 @@ func (p *parser) reserved(owner any) {
 		if c := p.peek(); c == '"' || c == '\'' {
 			v.name = p.quoted()
 		} else {
-			v.span = p.span("expected ',', ';', or 'to'")
+			v.span = p.span(at, "expected ',', ';', or 'to'")
 		}
 		r.values = append(r.values, v)
 		if c := p.next(); c == ';' {
@@ -380,30 +392,33 @@ func (p *parser) reserved(owner any) {
 	}
 }
 
-func (p *parser) span(expected string) span {
+func (p *parser) span(at int, expected string) span {
 	from := p.number()
 	s := span{from, from}
 	if c := p.peek(); c == ',' || c == ';' || c == '[' {
 		return s
 	}
-	if p.word() != "to" {
-		p.fail("%s", expected)
+	if p.peek() != 't' || p.word() != "to" {
+		p.failAt(at, "%s", expected)
 	}
-	back := p.at
-	if p.word() == "max" {
+	word := p.word()
+	if word == "max" {
 		s.to = maxNumber
 		return s
 	}
-	p.at = back
-	s.to = p.number()
+	to, err := strconv.ParseInt(word, 10, 32)
+	if err != nil {
+		p.stop(source.Errorf("Could not parse Protobuf - For input string: %q", word))
+	}
+	s.to = int(to)
 	return s
 }
 
-func (p *parser) extensions(m *message) {
+func (p *parser) extensions(at int, m *message) {
 	var e extensions
 	for {
 		p.count()
-		e.spans = append(e.spans, p.span("expected ',', ';' or 'to'"))
+		e.spans = append(e.spans, p.span(at, "expected ',', ';', '[' or 'to'"))
 		if p.peek() == '[' {
 			e.options = p.options()
 			p.require(';')

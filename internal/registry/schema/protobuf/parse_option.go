@@ -30,7 +30,7 @@ func (p *parser) options() []option {
 			return list
 		}
 		if !p.take(',') {
-			p.fail("Expected ',' or ']'")
+			p.fail("Expected ',' or ']") // the missing quote is upstream's
 		}
 	}
 }
@@ -46,8 +46,8 @@ func (p *parser) option(separator byte) option {
 	}
 	var subName string
 	c := p.next()
-	if c == '.' {
-		subName = p.name()
+	for dot := ""; c == '.'; dot = "." {
+		subName += dot + p.subName()
 		c = p.next()
 	}
 	switch {
@@ -61,6 +61,14 @@ func (p *parser) option(separator byte) option {
 		o.value = value{kind: kindOption, sub: &option{name: subName, value: o.value}}
 	}
 	return o
+}
+
+// subName reads the next part of a name like (a).b.(c.d), with its parentheses.
+func (p *parser) subName() string {
+	if p.peek() == '(' {
+		return "(" + p.name() + ")"
+	}
+	return p.word()
 }
 
 func (p *parser) optionValue() value {

@@ -54,12 +54,12 @@ func (s *scanner) blanks() {
 		case strings.HasPrefix(s.text[s.at:], "/*"):
 			end := strings.Index(s.text[s.at+2:], "*/")
 			if end < 0 {
-				s.at = len(s.text)
+				s.at = len(s.text) - 1
 				s.fail("unterminated comment")
 			}
 			s.at += end + 4
 		case c == '/':
-			s.at++
+			s.at = min(s.at+2, len(s.text))
 			s.fail("unexpected '/'")
 		default:
 			return
@@ -109,7 +109,7 @@ func (s *scanner) require(c byte) {
 
 // word reads letters, digits, '_', '-' and '.'.
 func (s *scanner) word() string {
-	s.peek()
+	s.blanks()
 	start := s.at
 	for s.at < len(s.text) && isWord(s.text[s.at]) {
 		s.at++
@@ -168,8 +168,7 @@ func (s *scanner) number() int {
 func (s *scanner) quoted() string {
 	quote := s.next()
 	if quote != '"' && quote != '\'' {
-		s.at--
-		s.fail("expected a string")
+		s.stop(source.Errorf("Could not parse Protobuf - Check failed.")) // upstream says no more
 	}
 	var b strings.Builder
 	for s.at < len(s.text) {

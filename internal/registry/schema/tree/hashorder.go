@@ -2,17 +2,9 @@ package tree
 
 import (
 	"slices"
-	"unicode/utf16"
-)
 
-// javaHash is String.hashCode, mixed as HashMap mixes it.
-func javaHash(s string) uint32 {
-	var h uint32
-	for _, unit := range utf16.Encode([]rune(s)) {
-		h = 31*h + uint32(unit)
-	}
-	return h ^ h>>16
-}
+	"leat.dev/internal/row"
+)
 
 // JavaSetOrder is the order in which Java walks a HashSet that was made of the first keys and then given the
 // others. Upstream's messages come in that order.
@@ -29,14 +21,13 @@ func JavaSetOrder(first, others []string) []string {
 		}
 		seen[key] = true
 		keys = append(keys, key)
-		if len(keys) > size*3/4 {
-			size *= 2
-		}
 	}
-	slices.SortStableFunc(keys, func(a, b string) int {
-		return int(javaHash(a)&uint32(size-1)) - int(javaHash(b)&uint32(size-1)) //nolint:gosec // size is a small power of two
-	})
-	return keys
+	order := row.JavaHashOrder(keys, size)
+	ordered := make([]string, len(keys))
+	for i, k := range order {
+		ordered[i] = keys[k]
+	}
+	return ordered
 }
 
 // JavaIntSetOrder is the same for a HashSet of integers.

@@ -109,9 +109,9 @@ func (p *parser) unexpected(expected string) error {
 	r, _ := utf8.DecodeRuneInString(p.text[p.at:])
 	shown := string(r)
 	if r < 0x20 {
-		return p.fail(p.at+1, "Illegal character ((CTRL-CHAR, code %d)): only regular white space (\\r, \\n, \\t) is allowed between tokens", r)
+		return p.fail(p.at, "Illegal character ((CTRL-CHAR, code %d)): only regular white space (\\r, \\n, \\t) is allowed between tokens", r)
 	}
-	return p.fail(p.at+1, "Unexpected character ('%s' (code %d)): %s", shown, r, expected)
+	return p.fail(p.at, "Unexpected character ('%s' (code %d)): %s", shown, r, expected)
 }
 
 func (p *parser) ended(what string, opened int) error {

@@ -8,6 +8,8 @@ package tree
 import (
 	"slices"
 	"strings"
+
+	"leat.dev/internal/row"
 )
 
 // Kind says what a Node is.
@@ -120,35 +122,7 @@ func (n *Node) Sorted() *Node {
 
 // CompareJava orders texts as Java's String.compareTo does: by UTF-16 units, so that characters beyond U+FFFF
 // come before U+E000..U+FFFF.
-func CompareJava(a, b string) int {
-	if a == b {
-		return 0
-	}
-	// Bytes of UTF-8 order as code points do; the two orders differ only between surrogates and U+E000...
-	x, y := []rune(a), []rune(b)
-	for i := range min(len(x), len(y)) {
-		if x[i] == y[i] {
-			continue
-		}
-		if astral := x[i] > 0xFFFF; astral != (y[i] > 0xFFFF) {
-			other := y[i]
-			if !astral {
-				other = x[i]
-			}
-			if other >= 0xE000 {
-				if astral {
-					return -1
-				}
-				return 1
-			}
-		}
-		if x[i] < y[i] {
-			return -1
-		}
-		return 1
-	}
-	return len(x) - len(y)
-}
+func CompareJava(a, b string) int { return row.CompareStrings(a, b) }
 
 // Equal reports whether two values are the same: objects by key whatever their order, numbers by equal.
 func Equal(a, b *Node, equal func(x, y string) bool) bool {
