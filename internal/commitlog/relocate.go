@@ -109,7 +109,9 @@ func (l *Log) TakeOver(c *Log, to string, ready, move func() error) error {
 		s.dir = to
 	}
 	l.dir.Store(&to)
+	c.mu.Lock() // somebody may ask for its size
 	l.segments, c.segments = c.segments, nil
+	c.mu.Unlock()
 	l.snapshotAt, l.looseSnapshot = c.snapshotAt, c.looseSnapshot
 	l.flushCap, l.capAge, l.hadFlushPoint, l.flushPointSynced = c.flushCap, c.capAge, true, c.flushPointSynced
 	l.epochs.saved, l.epochs.dirty = c.epochs.saved, true
@@ -148,11 +150,14 @@ func (l *Log) EndClean() { l.interruptClean()() }
 
 // completeCopy gives a copy what does not follow from its batches, and makes it durable.
 func (l *Log) completeCopy(c *Log) error {
+	// Both tell of producers and epochs whose batches are gone.
+	l.mu.RLock()
+	producers, epochs := l.producers, slices.Clone(l.epochs.entries)
+	l.mu.RUnlock()
 	c.appendMu.Lock()
 	c.mu.Lock()
-	// Both know of producers and epochs whose batches are gone.
-	c.producers = l.producers
-	c.epochs.entries, c.epochs.dirty = slices.Clone(l.epochs.entries), true
+	c.producers = producers
+	c.epochs.entries, c.epochs.dirty = epochs, true
 	if c.snapshotAt == c.end.Load() {
 		c.snapshotAt = -1 // to be written again
 	}
