@@ -133,8 +133,8 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("log.dirs: %w", err)
 	}
-	if _, err := o.FS.Stat(filepath.Join(own, "meta.properties")); err == nil && meta != own && !slices.Contains(dirs, own) {
-		o.Logger.Warn("there is data that log.dirs leaves out", "dir", own, "log.dirs", dirs)
+	if err := leftOut(o.FS, own, meta, dirs); err != nil {
+		return err
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -220,6 +220,18 @@ func Run(ctx context.Context, o Options) error {
 		o.Logger.Info("stopped")
 	}
 	return err
+}
+
+// leftOut refuses log.dirs that would begin from nothing while there is data in the data directory.
+func leftOut(fs vfs.FS, own, meta string, dirs []string) error {
+	used, err := vfs.Exists(fs, filepath.Join(own, "meta.properties"))
+	if err != nil || !used || meta == own || slices.Contains(dirs, own) {
+		return nil // an error is the broker's to find
+	}
+	if begun, err := vfs.Exists(fs, filepath.Join(meta, "meta.properties")); err != nil || begun {
+		return nil
+	}
+	return fmt.Errorf("the data is in %s, which log.dirs leaves out: name it first, or choose another directory with --data to begin anew", own)
 }
 
 // withDefaults adds the settings whose defaults differ from Kafka's, because they suit one process on one machine.

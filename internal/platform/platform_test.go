@@ -339,3 +339,32 @@ func TestLoadSettings(t *testing.T) {
 		}
 	}
 }
+
+func TestLogDirsThatLeaveDataOut(t *testing.T) {
+	mem := vfs.NewMem(1)
+	check := func(want bool, meta string, dirs ...string) {
+		t.Helper()
+		if err := leftOut(mem, "/data/log", meta, dirs); (err != nil) != want {
+			t.Errorf("%s: %v", dirs, err)
+		}
+	}
+	check(false, "/a", "/a", "/b")
+	for _, dir := range []string{"/data", "/data/log"} {
+		if err := mem.MkdirAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := vfs.WriteFileAtomic(mem, "/data/log/meta.properties", nil); err != nil {
+		t.Fatal(err)
+	}
+	check(true, "/a", "/a", "/b")
+	check(false, "/data/log", "/data/log", "/b")
+	check(false, "/a", "/a", "/data/log")
+	if err := mem.MkdirAll("/a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := vfs.WriteFileAtomic(mem, "/a/meta.properties", nil); err != nil {
+		t.Fatal(err)
+	}
+	check(false, "/a", "/a", "/b")
+}
