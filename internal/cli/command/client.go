@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -258,6 +259,31 @@ func (c *Client) UnknownGroup(ctx context.Context, name string) error {
 	}
 	return (&fault.Error{Primary: `unknown group "` + name + `"`, Cause: kerr.GroupIDNotFound}).
 		WithHint("%s", fault.DidYouMean(name, known, `"leat group list" shows the groups`))
+}
+
+// IsUnknownBroker tells whether a request failed because the cluster has no broker of that id. The client has no error of its
+// own for that.
+func IsUnknownBroker(err error) bool {
+	return err != nil && (errors.Is(err, kerr.BrokerNotAvailable) || strings.Contains(err.Error(), "unknown broker"))
+}
+
+// UnknownBroker is the error for a broker that is not running.
+func (c *Client) UnknownBroker(ctx context.Context, id string) error {
+	ids, err := c.Brokers(ctx)
+	if err != nil {
+		return fault.Failed("the cluster has no broker %s", id)
+	}
+	return fault.Failed("the cluster has no broker %s", id).WithHint("its brokers are %s", strings.Join(ids, ", "))
+}
+
+// Brokers are the ids of the running brokers.
+func (c *Client) Brokers(ctx context.Context) ([]string, error) {
+	brokers, err := c.Admin.ListBrokers(ctx)
+	var ids []string
+	for _, b := range brokers {
+		ids = append(ids, strconv.Itoa(int(b.NodeID)))
+	}
+	return ids, err
 }
 
 // Partitions picks the wanted partitions of a topic, all of them if none are named, in order.
