@@ -157,6 +157,12 @@ func (c *Client) unreachable(err error) error {
 	case dialErr != nil && isTLS(dialErr):
 		out.Detail = dialErr.Error()
 		out.Hint = "--tls-ca names the authority that signed the broker's certificate, --tls-cert and --tls-key yours"
+	case strings.Contains(err.Error(), "unexpected data in oauth response"): // the client's words for the reason that a refusal holds
+		out.Primary, out.Detail = "the cluster does not accept this token", ""
+		out.Hint = "is it expired, and made by the issuer and for the audience that the broker expects?"
+	case dialErr != nil && c.dials.tls != nil && !isDialing(dialErr):
+		out.Detail = "the connection ended before TLS was agreed on: " + dialCause(dialErr)
+		out.Hint = "is that a listener with TLS? Without --tls and --tls-… the connection is not encrypted"
 	case dialErr != nil:
 		out.Detail = dialCause(dialErr)
 		out.Hint = `start one with "leat up", or say where it is with --bootstrap-servers HOST:PORT or LEAT_BOOTSTRAP_SERVERS`
@@ -208,6 +214,12 @@ func (d *dialLog) last() (addr string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.recent, d.failed[d.recent]
+}
+
+// isDialing tells an address that cannot be reached from one where something answered.
+func isDialing(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
 }
 
 func dialCause(err error) string {
