@@ -332,25 +332,36 @@ func describeTopic(t *metadata.Topic) (coordinator.Topic, bool) {
 // groupOptions are the group coordinator's surroundings.
 func (b *Broker) groupOptions() coordinator.Options {
 	o := coordinator.Options{
-		Clock: b.clock, Logger: b.loggers.Logger(logCoordinator), Topics: topicLookup{b},
-		Settings:      b.groupSettings,
-		Cluster:       func() group.Cluster { return groupTopics{b.meta.Image()} },
-		CommitTimeout: b.cfg.Millis("offsets.commit.timeout.ms"),
+		Surroundings: b.coordinatorSurroundings(offsetsTopic, b.createOffsetsTopic),
+		Topics:       topicLookup{b},
+		Settings:     b.groupSettings,
+		Cluster:      func() group.Cluster { return groupTopics{b.meta.Image()} },
+		Random:       b.opts.Random,
+		Metrics:      b.metrics.groupMetrics(),
+	}
+	o.CommitTimeout = b.cfg.Millis("offsets.commit.timeout.ms")
+	o.BatchBytes = b.maxMessageBytes(offsetsTopic)
+	b.shareGroupOptions(&o)
+	return o
+}
+
+// coordinatorSurroundings are those of a coordinator that keeps its state in a topic.
+func (b *Broker) coordinatorSurroundings(topic string, create func(context.Context) error) coordinator.Surroundings {
+	return coordinator.Surroundings{
+		Clock: b.clock, Logger: b.loggers.Logger(logCoordinator),
 		Partitions: func() int32 {
-			if t := b.meta.Image().Topic(offsetsTopic); t != nil {
+			if t := b.meta.Image().Topic(topic); t != nil {
 				return int32(len(t.Partitions))
 			}
 			return 0
 		},
-		BatchBytes: func() int {
-			return int(b.topicSettings(b.meta.Image(), offsetsTopic).Log.MaxMessageBytes)
-		},
-		CreateTopic: b.createOffsetsTopic,
-		Random:      b.opts.Random,
-		Metrics:     b.metrics.groupMetrics(),
+		CreateTopic: create,
 	}
-	b.shareGroupOptions(&o)
-	return o
+}
+
+// maxMessageBytes returns a function that tells how large a batch of a topic may be now.
+func (b *Broker) maxMessageBytes(topic string) func() int {
+	return func() int { return int(b.topicSettings(b.meta.Image(), topic).Log.MaxMessageBytes) }
 }
 
 // createOffsetsTopic makes __consumer_offsets the way the broker's settings say.

@@ -99,7 +99,7 @@ var compatNotes = map[kmsg.Key]string{
 	kmsg.Produce:                   "0 to 2 are advertised for old librdkafka but close the connection, as in Kafka",
 	kmsg.Fetch:                     "incremental sessions; no replica is nearer than the leader",
 	kmsg.ListOffsets:               "all special timestamps; nothing is tiered",
-	kmsg.FindCoordinator:           "groups and transactions",
+	kmsg.FindCoordinator:           "groups, transactions and shares",
 	kmsg.AddPartitionsToTxn:        "waits up to 100 ms for the end of the transaction before, then CONCURRENT_TRANSACTIONS as in Kafka; so do AddOffsetsToTxn, Produce and TxnOffsetCommit",
 	kmsg.AlterClientQuotas:         "the name of an ip entity is an address, not a host's name; NaN is refused",
 	kmsg.AlterPartitionAssignments: "one broker: a partition can only stay where it is",

@@ -5,8 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -41,25 +39,8 @@ type adminStep struct {
 //
 // It changes and restores the features of that cluster, so the cluster should be its own.
 func TestAdminAgainstKafka(t *testing.T) {
-	reference := os.Getenv("LEAT_REFERENCE_ADMIN")
-	if reference == "" {
-		t.Skip("LEAT_REFERENCE_ADMIN does not name an Apache Kafka to compare with")
-	}
-	h := startBroker(t)
-	sides := []*adminSide{
-		{name: "leat", dial: h.dial},
-		{name: "kafka", dial: func() *conn {
-			nc, err := net.Dial("tcp", reference)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { nc.Close() })
-			if err := nc.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
-				t.Fatal(err)
-			}
-			return &conn{t: t, Conn: nc, id: "test"}
-		}},
-	}
+	ours, theirs := compared(t, "LEAT_REFERENCE_ADMIN", 20*time.Second)
+	sides := []*adminSide{{name: "leat", dial: ours}, {name: "kafka", dial: theirs}}
 	for _, s := range sides {
 		c := s.dial()
 		del := kmsg.NewPtrDeleteTopicsRequest()

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"net"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -200,25 +198,8 @@ func quotaAnswer(t *testing.T, resp kmsg.Response) string {
 
 func quotaSides(t *testing.T) []*side {
 	t.Helper()
-	reference := os.Getenv("LEAT_REFERENCE_BROKER")
-	if reference == "" {
-		t.Skip("LEAT_REFERENCE_BROKER does not name an Apache Kafka to compare with")
-	}
-	h := startBroker(t)
-	return []*side{
-		{name: "leat", dial: h.dial},
-		{name: "kafka", dial: func() *conn {
-			nc, err := net.Dial("tcp", reference)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { nc.Close() })
-			if err := nc.SetDeadline(time.Now().Add(60 * time.Second)); err != nil {
-				t.Fatal(err)
-			}
-			return &conn{t: t, Conn: nc, id: "test"}
-		}},
-	}
+	ours, theirs := compared(t, "LEAT_REFERENCE_BROKER", 60*time.Second)
+	return []*side{{name: "leat", dial: ours}, {name: "kafka", dial: theirs}}
 }
 
 // TestThrottlingAgainstKafka measures the same clients on both: what they get under a quota, and how long they are told

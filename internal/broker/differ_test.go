@@ -34,25 +34,8 @@ type step struct {
 //
 //	LEAT_REFERENCE_BROKER=127.0.0.1:9092 go test ./internal/broker -run TestAgainstKafka
 func TestAgainstKafka(t *testing.T) {
-	reference := os.Getenv("LEAT_REFERENCE_BROKER")
-	if reference == "" {
-		t.Skip("LEAT_REFERENCE_BROKER does not name an Apache Kafka to compare with")
-	}
-	h := startBroker(t)
-	sides := []*side{
-		{name: "leat", dial: h.dial},
-		{name: "kafka", dial: func() *conn {
-			nc, err := net.Dial("tcp", reference)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { nc.Close() })
-			if err := nc.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
-				t.Fatal(err)
-			}
-			return &conn{t: t, Conn: nc, id: "test"}
-		}},
-	}
+	ours, theirs := compared(t, "LEAT_REFERENCE_BROKER", 20*time.Second)
+	sides := []*side{{name: "leat", dial: ours}, {name: "kafka", dial: theirs}}
 	topics := []string{"differ", "differ-compact", "differ-time", "differ-zstd"}
 	configs := map[string][]string{
 		"differ-compact": {"cleanup.policy", "compact"},
@@ -78,6 +61,27 @@ func TestAgainstKafka(t *testing.T) {
 		if got[0] != got[1] {
 			t.Errorf("%s (version %d):\n leat  %s\n kafka %s", st.name, st.version, got[0], got[1])
 		}
+	}
+}
+
+// compared starts a broker and returns how to connect to it, and to the running Apache Kafka that an environment
+// variable names; a connection to that lasts for so long. Without one the test is skipped.
+func compared(t *testing.T, variable string, lasting time.Duration) (ours, theirs func() *conn) {
+	t.Helper()
+	reference := os.Getenv(variable)
+	if reference == "" {
+		t.Skip(variable + " does not name an Apache Kafka to compare with")
+	}
+	return startBroker(t).dial, func() *conn {
+		nc, err := net.Dial("tcp", reference)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { nc.Close() })
+		if err := nc.SetDeadline(time.Now().Add(lasting)); err != nil {
+			t.Fatal(err)
+		}
+		return &conn{t: t, Conn: nc, id: "test"}
 	}
 }
 

@@ -17,26 +17,18 @@ const shareTopic = "__share_group_state"
 
 // startShares makes the share coordinator; it leads nothing yet.
 func (b *Broker) startShares() {
-	b.shares = coordinator.NewShares(coordinator.ShareOptions{
-		Clock: b.clock, Logger: b.loggers.Logger(logCoordinator),
-		Settings:      b.shareSettings,
-		CommitTimeout: b.cfg.Millis("share.coordinator.write.timeout.ms"),
-		BatchBytes: func() int {
-			return int(b.topicSettings(b.meta.Image(), shareTopic).Log.MaxMessageBytes)
-		},
-		Partitions: func() int32 {
-			if t := b.meta.Image().Topic(shareTopic); t != nil {
-				return int32(len(t.Partitions))
-			}
-			return 0
-		},
-		CreateTopic: b.createShareTopic,
+	o := coordinator.ShareOptions{
+		Surroundings: b.coordinatorSurroundings(shareTopic, b.createShareTopic),
+		Settings:     b.shareSettings,
 		Exists: func(tp share.TopicPartition) bool {
 			t := b.meta.Image().TopicByID(tp.TopicID)
 			return t != nil && tp.Partition >= 0 && int(tp.Partition) < len(t.Partitions)
 		},
 		Metrics: b.metrics.shareCoordinatorMetrics(),
-	})
+	}
+	o.CommitTimeout = b.cfg.Millis("share.coordinator.write.timeout.ms")
+	o.BatchBytes = b.maxMessageBytes(shareTopic)
+	b.shares = coordinator.NewShares(o)
 }
 
 // closeShares ends the share coordinator; what waits in it is answered.

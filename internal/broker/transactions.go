@@ -35,15 +35,8 @@ type transactions struct {
 func (b *Broker) startTransactions() {
 	b.producerIDs = &producerIDs{allocate: b.meta.AllocateProducerIDs, log: b.log}
 	b.txns = coordinator.NewTxns(coordinator.TxnOptions{
-		Clock: b.clock, Logger: b.loggers.Logger(logCoordinator),
-		Settings: b.txnSettings,
-		Partitions: func() int32 {
-			if t := b.meta.Image().Topic(transactionTopic); t != nil {
-				return int32(len(t.Partitions))
-			}
-			return 0
-		},
-		CreateTopic:   b.createTransactionTopic,
+		Surroundings:  b.coordinatorSurroundings(transactionTopic, b.createTransactionTopic),
+		Settings:      b.txnSettings,
 		NewProducerID: b.producerIDs.take,
 		Mark:          b.endInPartition,
 		Metrics:       b.metrics.txnMetrics(),

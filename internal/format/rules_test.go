@@ -238,7 +238,7 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s: %.200s, want %s", c.name, got, c.want)
 		}
 	}
-	if took := time.Since(start); took > 30*time.Second {
+	if took := time.Since(start); took > 2*time.Minute {
 		t.Errorf("it took %s", took)
 	}
 	if _, err := format.NewAvroEncoder(format.Side{Columns: []row.Column{upperF}}, format.Registered{Schema: recursive}); err == nil {

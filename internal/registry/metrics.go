@@ -2,6 +2,7 @@ package registry
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,40 +73,32 @@ func methodLabel(m string) string {
 	return "other"
 }
 
-// names are the words of paths; what follows some of them is a name that the client chose.
-var pathWords = map[string]bool{
-	"subjects": true, "schemas": true, "config": true, "mode": true, "compatibility": true, "contexts": true, "ids": true, "guids": true,
-	"versions": true, "types": true, "schema": true, "metadata": true, "referencedby": true, "v1": true, "id": true, "version": true, "deployment": true,
+// paths are those of the API, with {} for what the client chooses. No others become labels: there would be no end of them.
+var paths = [][]string{
+	{}, {"subjects"}, {"subjects", "{}"}, {"subjects", "{}", "metadata"}, {"subjects", "{}", "versions"}, {"subjects", "{}", "versions", "{}"},
+	{"subjects", "{}", "versions", "{}", "schema"}, {"subjects", "{}", "versions", "{}", "referencedby"},
+	{"schemas"}, {"schemas", "types"}, {"schemas", "ids", "{}"}, {"schemas", "ids", "{}", "schema"}, {"schemas", "ids", "{}", "subjects"},
+	{"schemas", "ids", "{}", "versions"}, {"schemas", "guids", "{}"}, {"schemas", "guids", "{}", "ids"},
+	{"compatibility", "subjects", "{}", "versions"}, {"compatibility", "subjects", "{}", "versions", "{}"},
+	{"config"}, {"config", "{}"}, {"mode"}, {"mode", "{}"}, {"contexts"}, {"contexts", "{}"}, {"v1", "metadata", "id"}, {"v1", "metadata", "version"},
 }
 
-var holdsName = map[string]bool{"subjects": true, "config": true, "mode": true, "contexts": true, "ids": true, "guids": true, "versions": true}
-
-// pathLabel is a path with what the client chose taken out, so that there are few of them.
+// pathLabel is a path with what the client chose taken out; a context before it is left out too.
 func pathLabel(path string) string {
-	const depth = 8
-	segments := strings.Split(strings.Trim(path, "/"), "/")
-	if len(segments) > depth {
+	const segmentsMax = 8
+	segments := strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
+	if len(segments) > segmentsMax {
 		return "other"
 	}
-	out, name := "", false
-	for _, s := range segments {
-		switch {
-		case s == "":
-		case name:
-			out, name = out+"/{}", false
-		case pathWords[s]:
-			out, name = out+"/"+s, holdsName[s]
-			if strings.HasSuffix(out, "/compatibility/subjects") {
-				name = true
-			}
-		default:
-			return "other"
+	if len(segments) > 2 && segments[0] == "contexts" {
+		segments = segments[2:]
+	}
+	for _, p := range paths {
+		if slices.EqualFunc(p, segments, func(want, got string) bool { return want == "{}" || want == got }) {
+			return "/" + strings.Join(p, "/")
 		}
 	}
-	if out == "" {
-		return "/"
-	}
-	return out
+	return "other"
 }
 
 // stateCollector reads the state when it is asked for metrics.

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -134,13 +135,25 @@ func (r *Registry) handler() http.Handler {
 	mux.HandleFunc("GET /readyz", r.ready)
 	// Beside the mux, which would clean paths: a subject may hold anything, and one that is empty is an error of the API.
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		switch q.URL.Path {
-		case "/metrics", "/healthz", "/readyz":
+		if own(q) {
 			mux.ServeHTTP(w, q)
-		default:
+		} else {
 			api.ServeHTTP(w, q)
 		}
 	})
+}
+
+// own reports whether a request is for what is ours beside the API. Confluent's registry has no /metrics; who asks for it there
+// in the way of its clients, with a media type of the API or with none, gets the 404 that they know.
+func own(q *http.Request) bool {
+	switch q.URL.Path {
+	case "/healthz", "/readyz":
+		return q.Method == http.MethodGet || q.Method == http.MethodHead
+	case "/metrics":
+		accept := q.Header.Get("Accept")
+		return q.Method == http.MethodGet && (strings.Contains(accept, "text/") || strings.Contains(accept, "*/*") || strings.Contains(accept, "openmetrics"))
+	}
+	return false
 }
 
 // live answers that the process works.

@@ -24,6 +24,9 @@ func TestElection(t *testing.T) {
 		for _, through := range n {
 			name := "through_" + through.addr[len("127.0.0.1:"):]
 			given[name] = through.register(name)
+			if got := through.ids(); got[name] != given[name] { // who wrote through a node finds it there
+				t.Errorf("%s holds %v after it acknowledged %s", through.url(), got, name)
+			}
 		}
 		before := time.Now()
 		n[0].end(syscall.SIGTERM)

@@ -194,7 +194,12 @@ func TestHealth(t *testing.T) {
 		"/metrics": `leat_registry_requests_total{method="POST",path="/subjects/{}/versions",status="200"} `,
 	} {
 		var out bytes.Buffer
-		resp, err := http.Get(n.url() + path)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.url()+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", "text/plain")
+		resp, err := client.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -65,7 +65,7 @@ func (f *flight[E]) expire(now time.Time) {
 // step lets the state machine handle an event, and gathers its records and
 // replies.
 func (s *shard[E]) step(ev E) error {
-	now := s.c.o.clock.Now()
+	now := s.c.o.Clock.Now()
 	fx := s.core.Step(now, ev)
 	s.wakeup = fx.Wakeup
 	if fx.Txn != nil {
@@ -135,7 +135,7 @@ func (s *shard[E]) gate(now time.Time, r coord.Reply) {
 	if req == nil {
 		return
 	}
-	req.due = now.Add(s.c.o.commitTimeout)
+	req.due = now.Add(s.c.o.CommitTimeout)
 	youngest.replies = append(youngest.replies, gated[E]{req, r.Response})
 }
 
@@ -188,7 +188,7 @@ func (s *shard[E]) flush(force bool) error {
 		return nil
 	}
 	s.open = nil
-	f.appended = s.c.o.clock.Now()
+	f.appended = s.c.o.Clock.Now()
 	b, err := s.batches.build(f.records, f.appended.UnixMilli(), nil)
 	if err == nil {
 		f.last, err = s.log.Append(b, TxnAppend{})
@@ -215,7 +215,7 @@ func (s *shard[E]) prune(before int64) {
 		return
 	}
 	if err := l.Prune(before); err != nil {
-		s.c.o.logger.Warn("the log of a coordinator could not be cut off",
+		s.c.o.Logger.Warn("the log of a coordinator could not be cut off",
 			"kind", s.c.o.kind, "partition", s.partition, "before", before, "err", err)
 	}
 }
@@ -283,7 +283,7 @@ func (s *shard[E]) find(f *flight[E]) int {
 // committed releases a batch and all before it: the high watermark passed them
 // first, whatever the order of the callbacks.
 func (s *shard[E]) committed(f *flight[E]) {
-	now := s.c.o.clock.Now()
+	now := s.c.o.Clock.Now()
 	for i := range s.find(f) + 1 {
 		done := s.inFlight[i]
 		if report := s.c.o.onCommitted; report != nil && !done.appended.IsZero() {

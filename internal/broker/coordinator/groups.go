@@ -27,9 +27,7 @@ func New(o Options) *Groups {
 	g := &Groups{o: o}
 	g.life, g.endLife = context.WithCancel(context.Background())
 	g.coordinators = newCoordinators(runtimeOptions[group.Event]{
-		kind: "group", topic: "__consumer_offsets",
-		clock: o.Clock, logger: o.Logger, commitTimeout: o.CommitTimeout, batchBytes: o.BatchBytes,
-		partitions: o.Partitions, createTopic: o.CreateTopic,
+		Surroundings: o.Surroundings, kind: "group", topic: "__consumer_offsets",
 		newMachine:  g.newMachine,
 		loaded:      group.Loaded{},
 		tick:        group.Tick{},

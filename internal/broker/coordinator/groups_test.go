@@ -58,17 +58,18 @@ func (b *bench) count(what string) int {
 func newBench(t *testing.T, partitions int) *bench {
 	b := &bench{t: t, partitions: int32(partitions), counts: map[string]int{}}
 	b.Groups = New(Options{
-		Clock:  clock.System,
-		Logger: slog.New(slog.DiscardHandler),
+		Surroundings: Surroundings{
+			Clock: clock.System, Logger: slog.New(slog.DiscardHandler),
+			Partitions:  func() int32 { return b.partitions },
+			CreateTopic: func(context.Context) error { b.partitions = int32(partitions); return nil },
+		},
 		Topics: topics{},
 		Settings: func() group.Settings {
 			s := group.DefaultSettings()
 			s.InitialRebalanceDelay = 0
 			return s
 		},
-		Partitions:  func() int32 { return b.partitions },
-		CreateTopic: func(context.Context) error { b.partitions = int32(partitions); return nil },
-		Random:      &counting{},
+		Random: &counting{},
 		Metrics: &Metrics{
 			Groups:  func(_, state string, delta int) { b.add(state, delta) },
 			Offsets: func(delta int) { b.add("offsets", delta) },
@@ -398,7 +399,7 @@ func TestLargeStepIsSplit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 1)
 		b.lead(1)
-		b.coordinators.o.batchBytes = func() int { return 4 << 10 }
+		b.coordinators.o.BatchBytes = func() int { return 4 << 10 }
 		for i := range 300 {
 			r := commitRequest("g", 1)
 			r.Topics[0].Topic = "t"

@@ -27,7 +27,7 @@ func (s *shard[E]) load() error {
 	case <-s.stop:
 		return errStopped
 	}
-	began := s.c.o.clock.Now()
+	began := s.c.o.Clock.Now()
 	l := loader[E]{core: s.c.o.newMachine()}
 	s.loads++
 	start, end := s.log.StartOffset(), s.log.EndOffset()
@@ -55,12 +55,12 @@ func (s *shard[E]) load() error {
 		// What was replayed may not be committed yet; replies wait for it too.
 		s.launch(&flight[E]{last: end - 1})
 	}
-	took := s.c.o.clock.Now().Sub(began)
+	took := s.c.o.Clock.Now().Sub(began)
 	if report := s.c.o.onLoaded; report != nil {
 		report(took, l.records)
 	}
 	if l.records > 0 {
-		s.c.o.logger.Info("coordinator loaded a partition",
+		s.c.o.Logger.Info("coordinator loaded a partition",
 			"kind", s.c.o.kind, "partition", s.partition, "epoch", s.epoch, "records", l.records, "took", took.Round(time.Microsecond))
 	}
 	if err := s.step(s.c.o.loaded); err != nil {

@@ -51,11 +51,31 @@ type Topics interface {
 	TopicByID(id [16]byte) (Topic, bool)
 }
 
-// Options are the surroundings of Groups. All fields are required unless said
-// otherwise.
-type Options struct {
+// Surroundings are what a coordinator of any kind stands on. All fields are required
+// unless said otherwise.
+type Surroundings struct {
 	Clock  clock.Clock
 	Logger *slog.Logger
+
+	// CommitTimeout bounds how long an answer waits for its records to commit. Zero
+	// means 5 s.
+	CommitTimeout time.Duration
+	// BatchBytes bounds an appended batch (max.message.bytes of the topic). Nil
+	// means 1 MiB.
+	BatchBytes func() int
+
+	// Partitions is the number of partitions of the coordinator's topic, 0 while the
+	// topic does not exist.
+	Partitions func() int32
+	// CreateTopic creates the coordinator's topic and returns when this broker has
+	// applied it; creating an existing topic is no error.
+	CreateTopic func(context.Context) error
+}
+
+// Options are the surroundings of Groups, whose topic is __consumer_offsets. All fields
+// are required unless said otherwise.
+type Options struct {
+	Surroundings
 	Topics Topics
 
 	// Cluster returns the topics of the moment for consumer groups; nil means there
@@ -64,20 +84,6 @@ type Options struct {
 	// Settings returns the group settings in force; they are read when a
 	// partition is loaded and by Reconfigure.
 	Settings func() group.Settings
-	// CommitTimeout bounds how long an answer waits for its records to commit
-	// (offsets.commit.timeout.ms). Zero means 5 s.
-	CommitTimeout time.Duration
-	// BatchBytes bounds an appended batch (max.message.bytes of the topic). Nil
-	// means 1 MiB.
-	BatchBytes func() int
-
-	// Partitions is the number of partitions of __consumer_offsets, 0 while the
-	// topic does not exist.
-	Partitions func() int32
-	// CreateTopic creates __consumer_offsets and returns when this broker has
-	// applied it; creating an existing topic is no error.
-	CreateTopic func(context.Context) error
-
 	// SharePersister returns the share coordinator. Nil, or a result of nil, means
 	// there is none: share groups get no partitions then.
 	SharePersister func() share.Persister

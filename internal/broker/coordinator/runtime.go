@@ -3,7 +3,6 @@ package coordinator
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"runtime"
 	"slices"
 	"sync"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"leat.dev/internal/base/clock"
 	"leat.dev/internal/coord"
 )
 
@@ -26,14 +24,9 @@ type machine[E any] interface {
 
 // runtimeOptions say which state machines run, over what.
 type runtimeOptions[E any] struct {
-	kind          string // for log messages: "group"
-	topic         string
-	clock         clock.Clock
-	logger        *slog.Logger
-	commitTimeout time.Duration
-	batchBytes    func() int // max.message.bytes of the topic; nil means 1 MiB
-	partitions    func() int32
-	createTopic   func(context.Context) error
+	Surroundings
+	kind  string // for log messages: "group"
+	topic string
 
 	newMachine   func() machine[E]
 	loaded, tick E
@@ -65,11 +58,11 @@ type coordinators[E any] struct {
 }
 
 func newCoordinators[E any](o runtimeOptions[E]) *coordinators[E] {
-	if o.commitTimeout == 0 {
-		o.commitTimeout = 5 * time.Second
+	if o.CommitTimeout == 0 {
+		o.CommitTimeout = 5 * time.Second
 	}
-	if o.batchBytes == nil {
-		o.batchBytes = func() int { return 1 << 20 }
+	if o.BatchBytes == nil {
+		o.BatchBytes = func() int { return 1 << 20 }
 	}
 	if o.newReport == nil {
 		o.newReport = func() func(machine[E]) { return func(machine[E]) {} }
@@ -146,7 +139,7 @@ func (c *coordinators[E]) tellAll(ev E) {
 // PartitionFor returns the partition of the topic that a group or transactional id
 // belongs to. While the topic does not exist it reports false.
 func (c *coordinators[E]) PartitionFor(key string) (partition int32, ok bool) {
-	n := c.o.partitions()
+	n := c.o.Partitions()
 	if n <= 0 {
 		return 0, false
 	}
@@ -155,7 +148,7 @@ func (c *coordinators[E]) PartitionFor(key string) (partition int32, ok bool) {
 
 // recordBytes is how many bytes of records fit into a batch.
 func (c *coordinators[E]) recordBytes() int {
-	return max(c.o.batchBytes(), minBatchBytes) - batchOverhead
+	return max(c.o.BatchBytes(), minBatchBytes) - batchOverhead
 }
 
 // loadPatience is how long EnsureTopic waits for new, empty partitions.
@@ -164,13 +157,13 @@ const loadPatience = time.Second
 // EnsureTopic creates the topic if it does not exist, and then waits a little until
 // what is led here is loaded, so that the first request of the first client succeeds.
 func (c *coordinators[E]) EnsureTopic(ctx context.Context) error {
-	if c.o.partitions() > 0 {
+	if c.o.Partitions() > 0 {
 		return nil
 	}
-	if err := c.o.createTopic(ctx); err != nil {
+	if err := c.o.CreateTopic(ctx); err != nil {
 		return fmt.Errorf("creating %s: %w", c.o.topic, err)
 	}
-	enough := c.o.clock.NewTimer(loadPatience)
+	enough := c.o.Clock.NewTimer(loadPatience)
 	defer enough.Stop()
 	for _, s := range c.led() {
 		select {

@@ -210,7 +210,7 @@ func (s *shard[E]) run() {
 	if s.previous != nil {
 		<-s.previous
 	}
-	s.wake = s.c.o.clock.NewTimer(time.Hour)
+	s.wake = s.c.o.Clock.NewTimer(time.Hour)
 	s.wake.Stop()
 	pause := minReloadPause
 	for {
@@ -230,7 +230,7 @@ func (s *shard[E]) run() {
 		if errors.Is(err, errStopped) {
 			return
 		}
-		s.c.o.logger.Warn("coordinator shard failed; loading it again",
+		s.c.o.Logger.Warn("coordinator shard failed; loading it again",
 			"kind", s.c.o.kind, "partition", s.partition, "epoch", s.epoch, "pause", pause, "err", err)
 		if !s.sleep(pause) {
 			return
@@ -243,7 +243,7 @@ var errStopped = errors.New("shard stopped")
 
 // sleep reports false if the shard is to end.
 func (s *shard[E]) sleep(d time.Duration) bool {
-	t := s.c.o.clock.NewTimer(d)
+	t := s.c.o.Clock.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C():
@@ -341,7 +341,7 @@ func (s *shard[E]) takeInbox() (int, error) {
 
 // onWake fires the state machine's timers and ends waits that took too long.
 func (s *shard[E]) onWake() error {
-	now := s.c.o.clock.Now()
+	now := s.c.o.Clock.Now()
 	for _, f := range s.inFlight {
 		f.expire(now)
 	}
@@ -370,7 +370,7 @@ func (s *shard[E]) arm() {
 		s.wake.Stop()
 		return
 	}
-	s.wake.Reset(max(0, next.Sub(s.c.o.clock.Now())))
+	s.wake.Reset(max(0, next.Sub(s.c.o.Clock.Now())))
 }
 
 // refuse answers posted requests that a failed shard will not see.

@@ -111,15 +111,13 @@ type shareBench struct {
 func newShareBench(t *testing.T) *shareBench {
 	b := &shareBench{t: t, book: &shareBook{state: map[share.TopicPartition]int64{}}}
 	b.Groups = New(Options{
-		Clock: clock.System, Logger: slog.New(slog.DiscardHandler), Topics: shareTopics{}, Random: &counting{},
+		Surroundings: quietSurroundings(1), Topics: shareTopics{}, Random: &counting{},
 		Settings: func() group.Settings {
 			s := group.DefaultSettings()
 			s.Share.AssignmentInterval = 0
 			return s
 		},
 		Cluster:         func() group.Cluster { return oneTopic{} },
-		Partitions:      func() int32 { return 1 },
-		CreateTopic:     func(context.Context) error { return nil },
 		SharePersister:  func() share.Persister { return b.book },
 		ShareMemberGone: func(_, member string) { b.gone = append(b.gone, member) },
 		LatestOffset:    func(string, int32) (int64, *kerr.Error) { return 10, nil },
@@ -128,6 +126,15 @@ func newShareBench(t *testing.T) *shareBench {
 	b.Lead(0, 1, &memLog{})
 	synctest.Wait()
 	return b
+}
+
+// quietSurroundings are those of a coordinator whose topic is there.
+func quietSurroundings(partitions int32) Surroundings {
+	return Surroundings{
+		Clock: clock.System, Logger: slog.New(slog.DiscardHandler),
+		Partitions:  func() int32 { return partitions },
+		CreateTopic: func(context.Context) error { return nil },
+	}
 }
 
 type shareTopics struct{}

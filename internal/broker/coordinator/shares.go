@@ -3,39 +3,23 @@ package coordinator
 import (
 	"context"
 	"encoding/base64"
-	"log/slog"
 	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"leat.dev/internal/base/clock"
 	"leat.dev/internal/coord"
 	"leat.dev/internal/coord/share"
 )
 
-// ShareOptions are the surroundings of Shares. All fields are required unless said
-// otherwise.
+// ShareOptions are the surroundings of Shares, whose topic is __share_group_state. All fields are
+// required unless said otherwise.
 type ShareOptions struct {
-	Clock  clock.Clock
-	Logger *slog.Logger
+	Surroundings
 
 	// Settings returns the settings in force; they are read when a partition is
 	// loaded and by Reconfigure.
 	Settings func() share.Settings
-	// CommitTimeout bounds how long an answer waits for its records to commit. Zero
-	// means 5 s.
-	CommitTimeout time.Duration
-	// BatchBytes bounds an appended batch (max.message.bytes of the topic). Nil means
-	// 1 MiB.
-	BatchBytes func() int
-
-	// Partitions is the number of partitions of __share_group_state, 0 while the topic
-	// does not exist.
-	Partitions func() int32
-	// CreateTopic creates __share_group_state and returns when this broker has applied
-	// it; creating an existing topic is no error.
-	CreateTopic func(context.Context) error
 	// Exists tells whether a partition is in the metadata. It does not block.
 	Exists func(share.TopicPartition) bool
 
@@ -70,9 +54,7 @@ func NewShares(o ShareOptions) *Shares {
 	}
 	s := &Shares{o: o}
 	s.coordinators = newCoordinators(runtimeOptions[share.Event]{
-		kind: "share", topic: "__share_group_state",
-		clock: o.Clock, logger: o.Logger, commitTimeout: o.CommitTimeout, batchBytes: o.BatchBytes,
-		partitions: o.Partitions, createTopic: o.CreateTopic,
+		Surroundings: o.Surroundings, kind: "share", topic: "__share_group_state",
 		newMachine:  func() machine[share.Event] { return share.New(s.settings(), o.Exists) },
 		loaded:      share.Loaded{},
 		tick:        share.Tick{},

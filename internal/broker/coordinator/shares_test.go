@@ -1,16 +1,13 @@
 package coordinator
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"leat.dev/internal/base/clock"
 	"leat.dev/internal/coord/share"
 )
 
@@ -35,15 +32,13 @@ func (l *prunedLog) Prune(before int64) error {
 
 func newTestShares(t *testing.T, partitions int32) *Shares {
 	s := NewShares(ShareOptions{
-		Clock: clock.System, Logger: slog.New(slog.DiscardHandler),
+		Surroundings: quietSurroundings(partitions),
 		Settings: func() share.Settings {
 			set := share.DefaultSettings()
 			set.UpdatesPerSnapshot = 5
 			return set
 		},
-		Partitions:  func() int32 { return partitions },
-		CreateTopic: func(context.Context) error { return nil },
-		Exists:      func(share.TopicPartition) bool { return true },
+		Exists: func(share.TopicPartition) bool { return true },
 	})
 	t.Cleanup(s.Close)
 	return s

@@ -2,40 +2,23 @@ package coordinator
 
 import (
 	"context"
-	"log/slog"
 	"regexp"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"leat.dev/internal/base/clock"
 	"leat.dev/internal/coord"
 	"leat.dev/internal/coord/txn"
 )
 
-// TxnOptions are the surroundings of Txns. All fields are required unless said
-// otherwise.
+// TxnOptions are the surroundings of Txns, whose topic is __transaction_state. All fields are
+// required unless said otherwise.
 type TxnOptions struct {
-	Clock  clock.Clock
-	Logger *slog.Logger
+	Surroundings
 
 	// Settings returns the settings in force; they are read when a partition is
 	// loaded and by Reconfigure.
 	Settings func() txn.Settings
-	// CommitTimeout bounds how long an answer waits for its records to commit. Zero
-	// means 5 s.
-	CommitTimeout time.Duration
-	// BatchBytes bounds an appended batch (max.message.bytes of the topic). Nil means
-	// 1 MiB.
-	BatchBytes func() int
-
-	// Partitions is the number of partitions of __transaction_state, 0 while the
-	// topic does not exist.
-	Partitions func() int32
-	// CreateTopic creates __transaction_state and returns when this broker has
-	// applied it; creating an existing topic is no error.
-	CreateTopic func(context.Context) error
-
 	// NewProducerID hands out a producer id that nobody else gets, if it has one at
 	// hand. It does not block.
 	NewProducerID func() (int64, bool)
@@ -75,9 +58,7 @@ func NewTxns(o TxnOptions) *Txns {
 	}
 	t := &Txns{o: o}
 	t.coordinators = newCoordinators(runtimeOptions[txn.Event]{
-		kind: "transaction", topic: "__transaction_state",
-		clock: o.Clock, logger: o.Logger, commitTimeout: o.CommitTimeout, batchBytes: o.BatchBytes,
-		partitions: o.Partitions, createTopic: o.CreateTopic,
+		Surroundings: o.Surroundings, kind: "transaction", topic: "__transaction_state",
 		newMachine:  func() machine[txn.Event] { return txn.New(t.settings(), o.NewProducerID) },
 		loaded:      txn.Loaded{},
 		tick:        txn.Tick{},

@@ -1,8 +1,6 @@
 package coordinator
 
 import (
-	"context"
-	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -11,7 +9,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"leat.dev/internal/base/clock"
 	"leat.dev/internal/commitlog"
 	"leat.dev/internal/coord"
 	"leat.dev/internal/coord/txn"
@@ -40,10 +37,8 @@ type sentMarker struct {
 func newTxnBench(t *testing.T) *txnBench {
 	b := &txnBench{t: t, log: &memLog{}}
 	b.Txns = NewTxns(TxnOptions{
-		Clock: clock.System, Logger: slog.New(slog.DiscardHandler),
-		Settings:    txn.DefaultSettings,
-		Partitions:  func() int32 { return 1 },
-		CreateTopic: func(context.Context) error { return nil },
+		Surroundings: quietSurroundings(1),
+		Settings:     txn.DefaultSettings,
 		NewProducerID: func() (int64, bool) {
 			b.mu.Lock()
 			defer b.mu.Unlock()

@@ -4,13 +4,11 @@ package acl
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"leat.dev/internal/cli/command"
@@ -46,7 +44,7 @@ type resource struct {
 	host                           string
 }
 
-func (r *resource) flags(cmd *cobra.Command) {
+func (r *resource) flags(env *command.Env, cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&r.topic, "topic", "", "a topic, or * for all")
 	f.StringVar(&r.group, "group", "", "a group, or * for all")
@@ -56,6 +54,11 @@ func (r *resource) flags(cmd *cobra.Command) {
 	f.BoolVar(&r.cluster, "cluster", false, "the cluster as a whole")
 	f.BoolVar(&r.prefix, "prefix", false, "the name is the beginning of names")
 	f.StringVar(&r.host, "host", "", "only from this address (default any)")
+	command.CompleteFlagWith(cmd, "topic", env.CompleteTopics(-1))
+	command.CompleteFlagWith(cmd, "group", env.CompleteGroups(-1))
+	for _, name := range []string{"transactional-id", "delegation-token", "user-resource", "host"} {
+		command.CompleteFlagWith(cmd, name, command.NoCompletion)
+	}
 }
 
 // parse returns the type and the name; the type is ANY if nothing was named.
@@ -100,12 +103,19 @@ func principal(name string) string {
 	return "User:" + name
 }
 
+// operationNames are the operations as they are written here.
+var operationNames = []string{
+	"all", "read", "write", "create", "delete", "alter", "describe", "cluster_action", "describe_configs", "alter_configs",
+	"idempotent_write", "create_tokens", "describe_tokens",
+}
+
 func operations(list string) ([]kmsg.ACLOperation, error) {
 	var out []kmsg.ACLOperation
 	for name := range strings.SplitSeq(list, ",") {
 		op, err := kmsg.ParseACLOperation(strings.TrimSpace(name))
 		if err != nil || op == kmsg.ACLOperationUnknown || op == kmsg.ACLOperationAny {
-			return nil, fault.Usage("%q is no operation", name).WithHint("the operations are all, read, write, create, delete, alter, describe, cluster_action, describe_configs, alter_configs, idempotent_write, create_tokens, describe_tokens")
+			return nil, fault.Usage("%q is no operation", name).
+				WithHint("%s", fault.DidYouMean(name, operationNames, "the operations are "+strings.Join(operationNames, ", ")))
 		}
 		out = append(out, op)
 	}
@@ -119,13 +129,18 @@ func newChange(env *command.Env, use, short string, permission kmsg.ACLPermissio
 		Short: short,
 		Example: fmt.Sprintf("  leat acl %s alice read,describe --topic orders\n  leat acl %s alice read --group etl- --prefix\n  leat acl %s '*' describe --topic public- --prefix --host 10.0.0.5",
 			use, use, use),
-		Args:              command.Args(2, 2, "a principal and operations"),
-		ValidArgsFunction: command.NoCompletion,
+		Args: command.Args(2, 2, "a principal and operations"),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 1 {
+				return operationNames, cobra.ShellCompDirectiveNoFileComp
+			}
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return change(cmd.Context(), env, &r, principal(args[0]), args[1], permission)
 		},
 	}
-	r.flags(cmd)
+	r.flags(env, cmd)
 	return cmd
 }
 
@@ -162,19 +177,12 @@ func change(ctx context.Context, env *command.Env, r *resource, who, list string
 	if err != nil {
 		return client.Explain("create the ACLs", err)
 	}
-	for i := range resp.Results {
-		if err := command.Failure(resp.Results[i].ErrorCode); err != nil {
-			return explain(client, "create the ACLs", err, resp.Results[i].ErrorMessage)
+	for _, r := range resp.Results {
+		if err := client.Refused("create the ACLs", r.ErrorCode, r.ErrorMessage); err != nil {
+			return err
 		}
 	}
 	return env.Emit(made, func() error { return table(env, made) })
-}
-
-func explain(client *command.Client, what string, err error, message *string) error {
-	if errors.Is(err, kerr.SecurityDisabled) {
-		return fault.Failed("cannot %s: %w", what, err).WithHint("start the broker with authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer and super.users")
-	}
-	return client.ExplainWith(what, err, command.Text(message))
 }
 
 func table(env *command.Env, list []entry) error {
@@ -195,7 +203,7 @@ func newList(env *command.Env) *cobra.Command {
 		ValidArgsFunction: command.NoCompletion,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return list(cmd.Context(), env, &r, who) },
 	}
-	r.flags(cmd)
+	r.flags(env, cmd)
 	cmd.Flags().StringVar(&who, "principal", "", "only entries for this principal")
 	return cmd
 }
@@ -223,13 +231,11 @@ func list(ctx context.Context, env *command.Env, r *resource, who string) error 
 	}
 	defer client.Close()
 	resp, err := req.RequestWith(ctx, client.Client)
-	if err == nil {
-		if err = command.Failure(resp.ErrorCode); err != nil {
-			return explain(client, "list the ACLs", err, resp.ErrorMessage)
-		}
-	}
 	if err != nil {
 		return client.Explain("list the ACLs", err)
+	}
+	if err := client.Refused("list the ACLs", resp.ErrorCode, resp.ErrorMessage); err != nil {
+		return err
 	}
 	found := []entry{}
 	for _, res := range resp.Resources {
@@ -260,10 +266,11 @@ func newDelete(env *command.Env) *cobra.Command {
 			return remove(cmd.Context(), env, &r, who, ops, all)
 		},
 	}
-	r.flags(cmd)
+	r.flags(env, cmd)
 	cmd.Flags().StringVar(&who, "principal", "", "only entries for this principal")
 	cmd.Flags().StringVar(&ops, "operation", "", "only entries about this operation")
 	cmd.Flags().BoolVar(&all, "all", false, "delete all there are")
+	command.CompleteFlag(cmd, "operation", operationNames...)
 	return cmd
 }
 
@@ -311,8 +318,8 @@ func remove(ctx context.Context, env *command.Env, r *resource, who, list string
 	}
 	gone := []entry{}
 	for _, res := range resp.Results {
-		if err := command.Failure(res.ErrorCode); err != nil {
-			return explain(client, "delete the ACLs", err, res.ErrorMessage)
+		if err := client.Refused("delete the ACLs", res.ErrorCode, res.ErrorMessage); err != nil {
+			return err
 		}
 		for _, a := range res.MatchingACLs {
 			gone = append(gone, entry{a.Principal, a.PermissionType.String(), a.Operation.String(), a.ResourceType.String(), a.ResourceName, a.ResourcePatternType.String(), a.Host})
@@ -320,7 +327,7 @@ func remove(ctx context.Context, env *command.Env, r *resource, who, list string
 	}
 	order(gone)
 	return env.Emit(gone, func() error {
-		env.Notef("deleted %s", screen.Plural(len(gone), "entry"))
+		env.Notef("deleted %s", screen.PluralOf(len(gone), "entry", "entries"))
 		return table(env, gone)
 	})
 }

@@ -5,12 +5,14 @@ package clientmetrics
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"leat.dev/internal/cli/command"
@@ -139,7 +141,7 @@ func newSet(env *command.Env) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringSliceVar(&metrics, "metrics", nil, `prefixes of names of metrics, separated by commas; "*" for all`)
-	cmd.Flags().StringSliceVar(&match, "match", nil, "which clients")
+	cmd.Flags().StringSliceVar(&match, "match", nil, "which clients, SELECTOR=REGEX; repeatable")
 	cmd.Flags().DurationVar(&interval, "interval", 0, "how often clients push, 100ms to 1h")
 	return cmd
 }
@@ -147,7 +149,8 @@ func newSet(env *command.Env) *cobra.Command {
 func newDelete(env *command.Env) *cobra.Command {
 	return &cobra.Command{
 		Use: "delete NAME", Short: "Delete a subscription",
-		Args: command.Args(1, 1, "the name of a subscription"), ValidArgsFunction: complete(env),
+		Example: "  leat client-metrics delete producers",
+		Args:    command.Args(1, 1, "the name of a subscription"), ValidArgsFunction: complete(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return alter(cmd.Context(), env, args[0], map[string]*string{"metrics": nil, "match": nil, "interval.ms": nil}, "deleted")
 		},
@@ -194,6 +197,9 @@ func alter(ctx context.Context, env *command.Env, name string, changes map[strin
 	}
 	for _, got := range resp.Resources {
 		if err := client.Refused(what, got.ErrorCode, got.ErrorMessage); err != nil {
+			if e, ok := errors.AsType[*fault.Error](err); ok && errors.Is(err, kerr.InvalidConfig) {
+				return e.WithHint(`"leat client-metrics set --help" tells what may be set`)
+			}
 			return err
 		}
 	}

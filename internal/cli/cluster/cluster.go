@@ -86,16 +86,10 @@ func newUnregister(env *command.Env) *cobra.Command {
 		Short: "Forget a broker that is gone for good",
 		Long: "Forget a broker that was shut down and will not come back: it leads nothing and gets no new partitions. Move its\n" +
 			"partitions away first (\"leat partition move\"), which lists it among their replicas otherwise.",
-		Args: command.Args(1, 1, "the id of a broker"),
-		ValidArgsFunction: env.CompleteNames(1, func(ctx context.Context, c *command.Client, _ string) ([]string, error) {
-			brokers, err := c.Admin.ListBrokers(ctx)
-			var out []string
-			for _, b := range brokers {
-				out = append(out, strconv.Itoa(int(b.NodeID)))
-			}
-			return out, err
-		}),
-		RunE: func(cmd *cobra.Command, args []string) error { return unregister(cmd.Context(), env, args[0]) },
+		Example:           "  leat cluster unregister 3",
+		Args:              command.Args(1, 1, "the id of a broker"),
+		ValidArgsFunction: env.CompleteBrokers(1),
+		RunE:              func(cmd *cobra.Command, args []string) error { return unregister(cmd.Context(), env, args[0]) },
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -156,6 +157,12 @@ func (c *Client) unreachable(err error) error {
 	case dialErr != nil && isTLS(dialErr):
 		out.Detail = dialErr.Error()
 		out.Hint = "--tls-ca names the authority that signed the broker's certificate, --tls-cert and --tls-key yours"
+	case strings.Contains(err.Error(), "unexpected data in oauth response"): // the client's words for the reason that a refusal holds
+		out.Primary, out.Detail = "the cluster does not accept this token", ""
+		out.Hint = "is it expired, and made by the issuer and for the audience that the broker expects?"
+	case dialErr != nil && c.dials.tls != nil && !isDialing(dialErr):
+		out.Detail = "the connection ended before TLS was agreed on: " + dialCause(dialErr)
+		out.Hint = "is that a listener with TLS? Without --tls and --tls-… the connection is not encrypted"
 	case dialErr != nil:
 		out.Detail = dialCause(dialErr)
 		out.Hint = `start one with "leat up", or say where it is with --bootstrap-servers HOST:PORT or LEAT_BOOTSTRAP_SERVERS`
@@ -209,6 +216,12 @@ func (d *dialLog) last() (addr string, err error) {
 	return d.recent, d.failed[d.recent]
 }
 
+// isDialing tells an address that cannot be reached from one where something answered.
+func isDialing(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
 func dialCause(err error) string {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		if op.Timeout() {
@@ -258,6 +271,31 @@ func (c *Client) UnknownGroup(ctx context.Context, name string) error {
 	}
 	return (&fault.Error{Primary: `unknown group "` + name + `"`, Cause: kerr.GroupIDNotFound}).
 		WithHint("%s", fault.DidYouMean(name, known, `"leat group list" shows the groups`))
+}
+
+// IsUnknownBroker tells whether a request failed because the cluster has no broker of that id. The client has no error of its
+// own for that.
+func IsUnknownBroker(err error) bool {
+	return err != nil && (errors.Is(err, kerr.BrokerNotAvailable) || strings.Contains(err.Error(), "unknown broker"))
+}
+
+// UnknownBroker is the error for a broker that is not running.
+func (c *Client) UnknownBroker(ctx context.Context, id string) error {
+	ids, err := c.Brokers(ctx)
+	if err != nil {
+		return fault.Failed("the cluster has no broker %s", id)
+	}
+	return fault.Failed("the cluster has no broker %s", id).WithHint("its brokers are %s", strings.Join(ids, ", "))
+}
+
+// Brokers are the ids of the running brokers.
+func (c *Client) Brokers(ctx context.Context) ([]string, error) {
+	brokers, err := c.Admin.ListBrokers(ctx)
+	var ids []string
+	for _, b := range brokers {
+		ids = append(ids, strconv.Itoa(int(b.NodeID)))
+	}
+	return ids, err
 }
 
 // Partitions picks the wanted partitions of a topic, all of them if none are named, in order.

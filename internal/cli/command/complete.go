@@ -44,6 +44,13 @@ func (e *Env) CompleteGroups(most int) Completion {
 	})
 }
 
+// CompleteBrokers proposes ids of brokers for the first most arguments (-1 for all).
+func (e *Env) CompleteBrokers(most int) Completion {
+	return e.CompleteNames(most, func(ctx context.Context, c *Client, _ string) ([]string, error) { return c.Brokers(ctx) })
+}
+
+// CompleteNames proposes what list finds for the first most arguments (-1 for all): those that begin with what is typed and
+// are no arguments yet, in order.
 func (e *Env) CompleteNames(most int, list func(context.Context, *Client, string) ([]string, error)) Completion {
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		if most >= 0 && len(args) >= most {

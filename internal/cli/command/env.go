@@ -138,11 +138,13 @@ func FlagError(cmd *cobra.Command, err error) error {
 				detail = why
 			}
 		}
-		switch detail {
-		case "invalid syntax":
+		switch {
+		case detail == "invalid syntax":
 			detail = "it is not a number"
-		case "value out of range":
+		case detail == "value out of range":
 			detail = "it is too large"
+		case bad.GetFlag().Value.Type() == "duration":
+			detail = "it is not a duration such as 500ms, 30s, 90m or 12h"
 		}
 		return fault.Usage("--%s %q is not valid", bad.GetFlag().Name, bad.GetValue()).WithDetail("%s", detail).
 			WithHint("--%s: %s", bad.GetFlag().Name, bad.GetFlag().Usage)

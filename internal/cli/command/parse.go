@@ -98,6 +98,20 @@ func Unescape(flag, s string) (string, error) {
 	return b.String(), nil
 }
 
+// Choices checks a flag that takes several of the values it may have, in any case of letters, and returns them as they are
+// written among the choices.
+func Choices(flag string, values []string, choices ...string) ([]string, error) {
+	var out []string
+	for _, v := range values {
+		i := slices.IndexFunc(choices, func(known string) bool { return strings.EqualFold(known, v) })
+		if i < 0 {
+			return nil, Choice(flag, v, choices...)
+		}
+		out = append(out, choices[i])
+	}
+	return out, nil
+}
+
 // Choice checks that a flag has one of the values it may have.
 func Choice(flag, value string, choices ...string) error {
 	if slices.Contains(choices, value) {

@@ -66,3 +66,13 @@ func FuzzParsePartitions(f *testing.F) {
 		}
 	})
 }
+
+func TestChoices(t *testing.T) {
+	got, err := Choices("--state", []string{"empty", "Stable"}, "Stable", "Empty")
+	if err != nil || !slices.Equal(got, []string{"Empty", "Stable"}) {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, err := Choices("--state", []string{"Stabel"}, "Stable", "Empty"); err == nil {
+		t.Error("an unknown value is accepted")
+	}
+}

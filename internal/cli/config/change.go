@@ -48,7 +48,7 @@ func newSet(env *command.Env) *cobra.Command {
 			return alter(cmd.Context(), env, r, changes, dryRun)
 		},
 	}
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "let the cluster check the settings, but change nothing")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "let the cluster check, but change nothing")
 	return cmd
 }
 

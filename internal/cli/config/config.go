@@ -82,8 +82,8 @@ func entries(ctx context.Context, client *command.Client, r resource, docs bool)
 	req.Resources = append(req.Resources, res)
 	for _, shard := range client.RequestSharded(ctx, req) {
 		if shard.Err != nil {
-			if errors.Is(shard.Err, kerr.BrokerNotAvailable) || strings.Contains(shard.Err.Error(), "unknown broker") {
-				return nil, fault.Failed("the cluster has no broker %s", r.name).WithHint("%s", brokersHint(ctx, client))
+			if command.IsUnknownBroker(shard.Err) {
+				return nil, client.UnknownBroker(ctx, r.name)
 			}
 			return nil, client.Explain(what, shard.Err)
 		}
@@ -104,19 +104,11 @@ func explain(ctx context.Context, client *command.Client, what string, r resourc
 	if r.kind == "topic" && (errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)) {
 		return client.UnknownTopic(ctx, r.name)
 	}
-	return client.ExplainWith(what, err, command.Text(message))
-}
-
-func brokersHint(ctx context.Context, client *command.Client) string {
-	brokers, err := client.Admin.ListBrokers(ctx)
-	if err != nil {
-		return ""
+	explained := client.ExplainWith(what, err, command.Text(message))
+	if e, ok := errors.AsType[*fault.Error](explained); ok && r.kind != "topic" && errors.Is(err, kerr.InvalidConfig) {
+		return e.WithHint(`"leat config describe %s --all" lists every setting with its value`, strings.TrimSpace(r.kind+" "+r.name))
 	}
-	var ids []string
-	for _, b := range brokers {
-		ids = append(ids, strconv.Itoa(int(b.NodeID)))
-	}
-	return "its brokers are " + strings.Join(ids, ", ")
+	return explained
 }
 
 // complete proposes kinds, then names, then what settings proposes.
@@ -129,6 +121,8 @@ func complete(env *command.Env, settings func(name string) string) command.Compl
 			return env.CompleteTopics(-1)(cmd, nil, toComplete)
 		case len(args) == 1 && args[0] == "group":
 			return env.CompleteGroups(-1)(cmd, nil, toComplete)
+		case len(args) == 1 && (args[0] == "broker" || args[0] == "logger"):
+			return env.CompleteBrokers(-1)(cmd, nil, toComplete)
 		case len(args) == 1 && args[0] != "cluster", settings == nil:
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -154,8 +148,8 @@ func complete(env *command.Env, settings func(name string) string) command.Compl
 // withNames is what to ask for the names of a resource's settings: the cluster has only what was set, a broker knows all.
 func withNames(ctx context.Context, client *command.Client, r resource) resource {
 	if r.kind == "cluster" {
-		if brokers, err := client.Admin.ListBrokers(ctx); err == nil && len(brokers) > 0 {
-			return resource{kind: "broker", name: strconv.Itoa(int(brokers[0].NodeID))}
+		if brokers, err := client.Brokers(ctx); err == nil && len(brokers) > 0 {
+			return resource{kind: "broker", name: brokers[0]}
 		}
 	}
 	return r

@@ -40,6 +40,12 @@ var advice = map[*kerr.Error]string{
 	kerr.InconsistentGroupProtocol:          "the group's members use another protocol: choose another --group, or stop them",
 	kerr.InvalidReplicaAssignment:           "each partition needs a list of distinct, existing broker ids of equal length",
 	kerr.UnsupportedForMessageFormat:        "the topic's message format is too old",
+	kerr.SecurityDisabled:                   "start the broker with authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer and super.users",
+	kerr.DelegationTokenAuthDisabled:        "start the broker with delegation.token.secret.key",
+	kerr.DelegationTokenRequestNotAllowed:   "log in by SASL or with a TLS certificate, and not with a token",
+	kerr.DelegationTokenNotFound:            `"leat token list" shows the tokens with their secrets`,
+	kerr.BrokerIDNotRegistered:              `"leat cluster describe" shows the brokers`,
+	kerr.InvalidUpdateVersion:               `"leat features list" shows the levels that the cluster supports`,
 	kerr.TransactionalIDAuthorizationFailed: "the user of this connection is not allowed to use the transactional id",
 }
 

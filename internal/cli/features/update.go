@@ -38,7 +38,7 @@ func newUpgrade(env *command.Env) *cobra.Command {
 		ValidArgsFunction: completeLevels(env),
 		RunE:              func(cmd *cobra.Command, args []string) error { return update(cmd.Context(), env, args, byUpgrade, dry) },
 	}
-	cmd.Flags().BoolVar(&dry, "dry-run", false, "ask the cluster whether it would, and change nothing")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "let the cluster check, but change nothing")
 	return cmd
 }
 
@@ -58,7 +58,7 @@ func newDowngrade(env *command.Env) *cobra.Command {
 			return update(cmd.Context(), env, args, how, dry)
 		},
 	}
-	cmd.Flags().BoolVar(&dry, "dry-run", false, "ask the cluster whether it would, and change nothing")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "let the cluster check, but change nothing")
 	cmd.Flags().BoolVar(&unsafe, "unsafe", false, "even if that loses metadata")
 	return cmd
 }

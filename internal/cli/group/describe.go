@@ -51,6 +51,7 @@ func newDescribe(env *command.Env) *cobra.Command {
 			"A partition without a committed offset counts from its start. A share group shows where its unread records\n" +
 			"start, and how many from there on it has not delivered for good. A streams group shows the parts of its\n" +
 			"application as well, and its members their tasks.",
+		Example:           "  leat group describe report\n  leat group describe report --members",
 		Args:              command.Args(1, -1, "the name of a group"),
 		ValidArgsFunction: env.CompleteGroups(-1),
 		RunE:              func(cmd *cobra.Command, args []string) error { return show(cmd.Context(), env, args, members) },

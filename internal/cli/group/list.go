@@ -6,11 +6,10 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"leat.dev/internal/cli/command"
 	"leat.dev/internal/cli/screen"
-
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 type listed struct {
@@ -21,23 +20,38 @@ type listed struct {
 	Coordinator  int32  `json:"coordinator"`
 }
 
+// States and types that groups can have.
+var (
+	allStates = []string{"Stable", "Empty", "PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling", "NotReady", "Dead"}
+	allTypes  = []string{"classic", "consumer", "share", "streams"}
+)
+
 func newList(env *command.Env) *cobra.Command {
 	var states, types []string
 	cmd := &cobra.Command{
 		Use:               "list",
 		Short:             "List groups",
+		Example:           "  leat group list --state Stable\n  leat group list --type share,streams",
 		Args:              command.Args(0, 0, "no argument"),
 		ValidArgsFunction: command.NoCompletion,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return list(cmd.Context(), env, states, types) },
 	}
 	cmd.Flags().StringSliceVar(&states, "state", nil, "only groups in these states, such as Stable,Empty")
 	cmd.Flags().StringSliceVar(&types, "type", nil, "only groups of these types: classic, consumer, share, streams")
-	command.CompleteFlag(cmd, "state", "Stable", "Empty", "PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling", "NotReady", "Dead")
-	command.CompleteFlag(cmd, "type", "classic", "consumer", "share", "streams")
+	command.CompleteFlag(cmd, "state", allStates...)
+	command.CompleteFlag(cmd, "type", allTypes...)
 	return cmd
 }
 
 func list(ctx context.Context, env *command.Env, states, types []string) error {
+	states, err := command.Choices("--state", states, allStates...)
+	if err != nil {
+		return err
+	}
+	types, err = command.Choices("--type", types, allTypes...)
+	if err != nil {
+		return err
+	}
 	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err

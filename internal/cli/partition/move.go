@@ -36,13 +36,17 @@ func newMove(env *command.Env) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&partitions, "partitions", "", "only these partitions, such as 0,2,5-7")
 	cmd.Flags().Int32SliceVar(&brokers, "brokers", nil, "the ids of the brokers, the preferred leader first")
+	cmd.Flags().Lookup("brokers").DefValue = ""
+	command.CompleteFlagWith(cmd, "brokers", env.CompleteBrokers(-1))
 	return cmd
 }
 
 func newCancel(env *command.Env) *cobra.Command {
 	var partitions string
 	cmd := &cobra.Command{
-		Use: "cancel TOPIC", Short: "Take moves to other brokers back", Args: command.Args(1, 1, "the name of a topic"), ValidArgsFunction: env.CompleteTopics(1),
+		Use: "cancel TOPIC", Short: "Take moves to other brokers back",
+		Example: "  leat partition cancel orders --partitions 0-2",
+		Args:    command.Args(1, 1, "the name of a topic"), ValidArgsFunction: env.CompleteTopics(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return assign(cmd.Context(), env, args[0], partitions, nil)
 		},

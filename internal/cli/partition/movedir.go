@@ -3,6 +3,7 @@ package partition
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -38,6 +39,7 @@ func newMoveDir(env *command.Env) *cobra.Command {
 	cmd.Flags().StringVar(&f.partitions, "partitions", "", "only these partitions, such as 0,2,5-7")
 	cmd.Flags().StringVar(&f.dir, "dir", "", "the directory, as the broker's log.dirs names it")
 	cmd.Flags().Int32Var(&f.broker, "broker", -1, "the broker; needed if there are several")
+	command.CompleteFlagWith(cmd, "broker", env.CompleteBrokers(-1))
 	return cmd
 }
 
@@ -60,6 +62,9 @@ func moveDir(ctx context.Context, env *command.Env, topic string, f moveDirFlags
 	req := kmsg.NewPtrAlterReplicaLogDirsRequest()
 	req.Dirs = []kmsg.AlterReplicaLogDirsRequestDir{{Dir: f.dir, Topics: []kmsg.AlterReplicaLogDirsRequestDirTopic{{Topic: topic, Partitions: wanted}}}}
 	answer, err := client.Broker(int(f.broker)).RetriableRequest(ctx, req)
+	if command.IsUnknownBroker(err) {
+		return client.UnknownBroker(ctx, strconv.Itoa(int(f.broker)))
+	}
 	if err != nil {
 		return client.Explain("move replicas", err)
 	}

@@ -27,7 +27,7 @@ func newDescribe(env *command.Env) *cobra.Command {
 		Long: "Show which quotas hold for a client: of all that match, the most particular one. A user's quota with a client id goes before\n" +
 			"the user's, that before those of all users, and those before a client id's.",
 		Example: "  leat quota describe user alice client-id app\n  leat quota describe ip 10.0.0.7",
-		Args:    command.Args(2, 4, "a client"), ValidArgsFunction: command.NoCompletion,
+		Args:    command.Args(2, 4, "a client"), ValidArgsFunction: complete(""),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e, rest, err := parseEntity(args)
 			if err != nil {

@@ -110,7 +110,7 @@ func newSet(env *command.Env) *cobra.Command {
 		Use:     "set KIND NAME [KIND NAME] QUOTA=VALUE...",
 		Short:   "Set quotas of an entity",
 		Example: "  leat quota set user alice producer_byte_rate=1048576\n  leat quota set user alice client-id '*' request_percentage=50\n  leat quota set ip 10.0.0.7 connection_creation_rate=20",
-		Args:    command.Args(3, -1, "an entity and quotas"), ValidArgsFunction: command.NoCompletion,
+		Args:    command.Args(3, -1, "an entity and quotas"), ValidArgsFunction: complete("=", slices.Sorted(maps.Keys(keys))...),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e, rest, err := parseEntity(args)
 			if err != nil {
@@ -188,12 +188,38 @@ func explain(err error, e entity, ops []kmsg.AlterClientQuotasRequestEntryOp) er
 	return failure
 }
 
+// complete proposes kinds of entities and, once one is named, the quotas, with after behind each.
+func complete(after string, quotas ...string) command.Completion {
+	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		directive := cobra.ShellCompDirectiveNoFileComp
+		var out []string
+		switch n := len(args); {
+		case n%2 == 1 && n < 4 && slices.Contains(kinds, args[n-1]):
+			return nil, directive // a name comes next
+		case n == 0:
+			out = append(out, kinds...)
+		case n == 2:
+			out = append(out, "user", "client-id")
+		}
+		if len(args) > 1 {
+			for _, key := range quotas {
+				out = append(out, key+after)
+			}
+		}
+		out = slices.DeleteFunc(out, func(p string) bool { return !strings.HasPrefix(p, typed) || slices.Contains(args, p) })
+		if after != "" && !slices.ContainsFunc(out, func(p string) bool { return !strings.HasSuffix(p, after) }) {
+			directive |= cobra.ShellCompDirectiveNoSpace
+		}
+		return out, directive
+	}
+}
+
 func newDelete(env *command.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:     "delete KIND NAME [KIND NAME] [QUOTA...]",
 		Short:   "Delete quotas of an entity, all if none is named",
 		Example: "  leat quota delete user alice producer_byte_rate\n  leat quota delete user alice client-id '*'",
-		Args:    command.Args(2, -1, "an entity"), ValidArgsFunction: command.NoCompletion,
+		Args:    command.Args(2, -1, "an entity"), ValidArgsFunction: complete("", slices.Sorted(maps.Keys(keys))...),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e, names, err := parseEntity(args)
 			if err != nil {

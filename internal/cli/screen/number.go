@@ -38,10 +38,15 @@ func Bytes[N ~int | ~int32 | ~int64](n N) string {
 
 // Plural writes a count and the noun that fits it: "1 record", "2 records".
 func Plural[N ~int | ~int16 | ~int32 | ~int64](n N, noun string) string {
+	return PluralOf(n, noun, noun+"s")
+}
+
+// PluralOf is Plural for nouns that take more than an s.
+func PluralOf[N ~int | ~int16 | ~int32 | ~int64](n N, one, many string) string {
 	if n == 1 {
-		return "1 " + noun
+		return "1 " + one
 	}
-	return Count(n) + " " + noun + "s"
+	return Count(n) + " " + many
 }
 
 // Optional writes a value that may not be known, nothing for nil.

@@ -5,12 +5,10 @@ package token
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"leat.dev/internal/cli/command"
@@ -47,16 +45,6 @@ func parseSecret(s string) ([]byte, error) {
 	return b, nil
 }
 
-func explain(client *command.Client, what string, err error) error {
-	switch {
-	case errors.Is(err, kerr.DelegationTokenAuthDisabled):
-		return fault.Failed("cannot %s: %w", what, err).WithHint("start the broker with delegation.token.secret.key")
-	case errors.Is(err, kerr.DelegationTokenRequestNotAllowed):
-		return fault.Failed("cannot %s: %w", what, err).WithHint("log in by SASL or with a TLS certificate, and not with a token")
-	}
-	return client.Explain(what, err)
-}
-
 // ask runs a request on a connection of its own.
 func ask[R any](ctx context.Context, env *command.Env, what string, do func(context.Context, *command.Client) (R, int16, error)) (answer R, err error) {
 	client, ctx, err := env.Reach(ctx)
@@ -65,13 +53,10 @@ func ask[R any](ctx context.Context, env *command.Env, what string, do func(cont
 	}
 	defer client.Close()
 	answer, code, err := do(ctx, client)
-	if err == nil {
-		err = command.Failure(code)
-	}
 	if err != nil {
-		return answer, explain(client, what, err)
+		return answer, client.Explain(what, err)
 	}
-	return answer, nil
+	return answer, client.Refused(what, code, nil)
 }
 
 func show(env *command.Env, list []token) error {
@@ -163,7 +148,9 @@ func newList(env *command.Env) *cobra.Command {
 func newRenew(env *command.Env) *cobra.Command {
 	var by time.Duration
 	cmd := &cobra.Command{
-		Use: "renew SECRET", Short: "Let a token live longer", Args: command.Args(1, 1, "a token's secret"), ValidArgsFunction: command.NoCompletion,
+		Use: "renew SECRET", Short: "Let a token live longer",
+		Example: "  leat token renew yd1SE8u5eS1cHcDBqQTNBA== --for 12h",
+		Args:    command.Args(1, 1, "a token's secret"), ValidArgsFunction: command.NoCompletion,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b, err := parseSecret(args[0])
 			if err != nil {
@@ -190,7 +177,9 @@ func newRenew(env *command.Env) *cobra.Command {
 func newExpire(env *command.Env) *cobra.Command {
 	var in time.Duration
 	cmd := &cobra.Command{
-		Use: "expire SECRET", Short: "End a token", Args: command.Args(1, 1, "a token's secret"), ValidArgsFunction: command.NoCompletion,
+		Use: "expire SECRET", Short: "End a token",
+		Example: "  leat token expire yd1SE8u5eS1cHcDBqQTNBA==\n  leat token expire yd1SE8u5eS1cHcDBqQTNBA== --in 1h",
+		Args:    command.Args(1, 1, "a token's secret"), ValidArgsFunction: command.NoCompletion,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b, err := parseSecret(args[0])
 			if err != nil {

@@ -46,6 +46,7 @@ func newDescribe(env *command.Env) *cobra.Command {
 		Short: "Show a topic's partitions, offsets and settings",
 		Long: "Show a topic's partitions with leader, replicas, offsets and size on disk, and the settings that were\n" +
 			"given to the topic itself. \"leat config describe topic NAME --all\" shows every setting.",
+		Example:           "  leat topic describe quakes",
 		Args:              command.Args(1, -1, "the name of a topic"),
 		ValidArgsFunction: env.CompleteTopics(-1),
 		RunE:              func(cmd *cobra.Command, args []string) error { return describe(cmd.Context(), env, dedupe(args)) },

@@ -28,6 +28,7 @@ func newList(env *command.Env) *cobra.Command {
 		Use:               "list [REGEX]",
 		Short:             "List topics",
 		Long:              "List topics. With --sizes also the span of offsets each holds and its size on disk (one replica counted).",
+		Example:           "  leat topic list\n  leat topic list '^quakes' --sizes",
 		Args:              command.Args(0, 1, "at most one pattern"),
 		ValidArgsFunction: command.NoCompletion,
 		RunE: func(cmd *cobra.Command, args []string) error {

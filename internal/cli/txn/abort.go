@@ -111,7 +111,11 @@ func abortIn(ctx context.Context, env *command.Env, f abortFlags) error {
 		return err
 	}
 	defer client.Close()
-	if _, err := client.Topics(ctx, f.topic); err != nil {
+	details, err := client.Topics(ctx, f.topic)
+	if err != nil {
+		return err
+	}
+	if _, err := command.Partitions(details[f.topic], []int32{f.partition}); err != nil {
 		return err
 	}
 	where := kadm.TopicsSet{}

@@ -30,6 +30,7 @@ func newDescribe(env *command.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:               "describe ID...",
 		Short:             "Show transactional ids with their producers and partitions",
+		Example:           "  leat txn describe orders-1",
 		Args:              command.Args(1, -1, "a transactional id"),
 		ValidArgsFunction: completeIDs(env),
 		RunE:              func(cmd *cobra.Command, args []string) error { return describe(cmd.Context(), env, args) },

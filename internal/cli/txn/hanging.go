@@ -24,6 +24,7 @@ func newFindHanging(env *command.Env) *cobra.Command {
 		Long: "Find transactions that are open in partitions and that nobody will end: no coordinator has the partition in a\n" +
 			"transaction of that producer. They hold up read_committed consumers and compaction for good.\n" +
 			"\"leat txn abort\" ends them.",
+		Example:           "  leat txn find-hanging --topic orders\n  leat txn find-hanging --idle 1h",
 		Args:              command.Args(0, 0, "no argument"),
 		ValidArgsFunction: command.NoCompletion,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -44,6 +44,7 @@ func newList(env *command.Env) *cobra.Command {
 	}
 	cmd.Flags().StringSliceVar(&f.states, "state", nil, "only ids in these states, such as Ongoing,PrepareCommit")
 	cmd.Flags().Int64SliceVar(&f.producerIDs, "producer-id", nil, "only these producer ids")
+	cmd.Flags().Lookup("producer-id").DefValue = ""
 	cmd.Flags().StringVar(&f.running, "running", "", "only transactions open for longer than this, such as 90s or 5m")
 	cmd.Flags().StringVar(&f.match, "match", "", "only ids that match this regular expression as a whole")
 	command.CompleteFlag(cmd, "state", states...)
@@ -54,12 +55,9 @@ func (f *listFlags) request() (*kmsg.ListTransactionsRequest, error) {
 	req := kmsg.NewPtrListTransactionsRequest()
 	req.DurationFilterMillis = -1
 	req.ProducerIDFilters = f.producerIDs
-	for _, s := range f.states {
-		i := slices.IndexFunc(states, func(known string) bool { return strings.EqualFold(known, s) })
-		if i < 0 {
-			return nil, command.Choice("--state", s, states...)
-		}
-		req.StateFilters = append(req.StateFilters, states[i])
+	var err error
+	if req.StateFilters, err = command.Choices("--state", f.states, states...); err != nil {
+		return nil, err
 	}
 	if f.running != "" {
 		d, err := when.Span("--running", f.running)

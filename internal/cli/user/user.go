@@ -11,6 +11,7 @@ import (
 	"crypto/sha512"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,23 +28,16 @@ func New(env *command.Env) *cobra.Command {
 	return command.Parent("user", "Manage users with passwords (SCRAM)", "", newSet(env), newList(env), newDelete(env))
 }
 
+// mechanisms are numbered as in the protocol.
 var mechanisms = []string{1: "SCRAM-SHA-256", 2: "SCRAM-SHA-512"}
 
-func parseMechanisms(list []string) ([]int8, error) {
-	var out []int8
-	for _, name := range list {
-		found := false
-		for id, m := range mechanisms {
-			if m != "" && strings.EqualFold(m, name) {
-				out = append(out, int8(id))
-				found = true
-			}
-		}
-		if !found {
-			return nil, fault.Usage("--mechanism %q is not known", name).WithHint("the mechanisms are SCRAM-SHA-256 and SCRAM-SHA-512")
-		}
+// parseMechanisms gives the names as they are written, and their numbers.
+func parseMechanisms(list []string) (names []string, ids []int8, err error) {
+	names, err = command.Choices("--mechanism", list, mechanisms[1:]...)
+	for _, name := range names {
+		ids = append(ids, int8(slices.Index(mechanisms, name)))
 	}
-	return out, nil
+	return names, ids, err
 }
 
 func newSet(env *command.Env) *cobra.Command {
@@ -56,12 +50,13 @@ func newSet(env *command.Env) *cobra.Command {
 			"terminal.",
 		Example:           "  leat user set alice\n  pass show kafka/alice | leat user set alice",
 		Args:              command.Args(1, 1, "the name of a user"),
-		ValidArgsFunction: command.NoCompletion,
+		ValidArgsFunction: completeUsers(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return set(cmd.Context(), env, args[0], names, iterations)
 		},
 	}
 	cmd.Flags().StringSliceVar(&names, "mechanism", []string{mechanisms[1], mechanisms[2]}, "for which mechanisms")
+	command.CompleteFlag(cmd, "mechanism", mechanisms[1:]...)
 	cmd.Flags().IntVar(&iterations, "iterations", 8192, "how often the password is hashed, 4096 to 16384")
 	return cmd
 }
@@ -92,7 +87,7 @@ func readPassword(env *command.Env, name string) (string, error) {
 }
 
 func set(ctx context.Context, env *command.Env, name string, names []string, iterations int) error {
-	ids, err := parseMechanisms(names)
+	names, ids, err := parseMechanisms(names)
 	if err != nil {
 		return err
 	}
@@ -103,7 +98,7 @@ func set(ctx context.Context, env *command.Env, name string, names []string, ite
 	if err != nil {
 		return err
 	}
-	req := kmsg.NewPtrAlterUserSCRAMCredentialsRequest()
+	var reqs []*kmsg.AlterUserSCRAMCredentialsRequest
 	for _, id := range ids {
 		u := kmsg.NewAlterUserSCRAMCredentialsRequestUpsertion()
 		u.Name, u.Mechanism, u.Iterations = name, id, int32(iterations)
@@ -117,24 +112,29 @@ func set(ctx context.Context, env *command.Env, name string, names []string, ite
 		if err != nil {
 			return fault.Failed("cannot hash the password: %w", err)
 		}
+		req := kmsg.NewPtrAlterUserSCRAMCredentialsRequest()
 		req.Upsertions = append(req.Upsertions, u)
+		reqs = append(reqs, req)
 	}
-	return alter(ctx, env, req, "set user "+name, fmt.Sprintf("user %q can log in by %s", name, strings.Join(names, " and ")))
+	return alter(ctx, env, reqs, "set user "+name, fmt.Sprintf("user %q can log in by %s", name, strings.Join(names, " and ")))
 }
 
-func alter(ctx context.Context, env *command.Env, req *kmsg.AlterUserSCRAMCredentialsRequest, what, done string) error {
+// alter sends a request for each mechanism: Apache Kafka refuses to change a user twice in one.
+func alter(ctx context.Context, env *command.Env, reqs []*kmsg.AlterUserSCRAMCredentialsRequest, what, done string) error {
 	client, ctx, err := env.Reach(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	resp, err := req.RequestWith(ctx, client.Client)
-	if err != nil {
-		return client.Explain(what, err)
-	}
-	for _, r := range resp.Results {
-		if err := client.Refused(what, r.ErrorCode, r.ErrorMessage); err != nil {
-			return err
+	for _, req := range reqs {
+		resp, err := req.RequestWith(ctx, client.Client)
+		if err != nil {
+			return client.Explain(what, err)
+		}
+		for _, r := range resp.Results {
+			if err := client.Refused(what, r.ErrorCode, r.ErrorMessage); err != nil {
+				return err
+			}
 		}
 	}
 	return env.Emit(map[string]string{"done": done}, func() error { return env.Printf("%s\n", done) })
@@ -178,6 +178,22 @@ func describe(ctx context.Context, env *command.Env) ([]user, error) {
 		return nil, err
 	}
 	defer client.Close()
+	return read(ctx, client)
+}
+
+// completeUsers proposes the names of users.
+func completeUsers(env *command.Env) command.Completion {
+	return env.CompleteNames(1, func(ctx context.Context, client *command.Client, _ string) ([]string, error) {
+		users, err := read(ctx, client)
+		var names []string
+		for _, u := range users {
+			names = append(names, u.Name)
+		}
+		return names, err
+	})
+}
+
+func read(ctx context.Context, client *command.Client) ([]user, error) {
 	resp, err := kmsg.NewPtrDescribeUserSCRAMCredentialsRequest().RequestWith(ctx, client.Client)
 	if err != nil {
 		return nil, client.Explain("list the users", err)
@@ -195,8 +211,10 @@ func describe(ctx context.Context, env *command.Env) ([]user, error) {
 			}
 			u.Mechanisms = append(u.Mechanisms, credential{name, c.Iterations})
 		}
+		slices.SortFunc(u.Mechanisms, func(a, b credential) int { return strings.Compare(a.Mechanism, b.Mechanism) })
 		users = append(users, u)
 	}
+	slices.SortFunc(users, func(a, b user) int { return strings.Compare(a.Name, b.Name) })
 	return users, nil
 }
 
@@ -204,9 +222,10 @@ func newDelete(env *command.Env) *cobra.Command {
 	var names []string
 	cmd := &cobra.Command{
 		Use: "delete NAME", Short: "Delete a user's passwords",
-		Args: command.Args(1, 1, "the name of a user"), ValidArgsFunction: command.NoCompletion,
+		Example: "  leat user delete alice\n  leat user delete alice --mechanism SCRAM-SHA-256",
+		Args:    command.Args(1, 1, "the name of a user"), ValidArgsFunction: completeUsers(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ids, err := parseMechanisms(names)
+			chosen, ids, err := parseMechanisms(names)
 			if err != nil {
 				return err
 			}
@@ -215,29 +234,34 @@ func newDelete(env *command.Env) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				var known, has []string
 				for _, u := range users {
+					known = append(known, u.Name)
 					for _, c := range u.Mechanisms {
 						if u.Name == args[0] {
-							names = append(names, c.Mechanism)
+							has = append(has, c.Mechanism)
 						}
 					}
 				}
-				if ids, err = parseMechanisms(names); err != nil {
+				if chosen, ids, err = parseMechanisms(has); err != nil {
 					return err
 				}
 				if len(ids) == 0 {
-					return fault.Failed("there is no user %q", args[0]).WithHint(`"leat user list" shows the users`)
+					return fault.Failed("there is no user %q", args[0]).WithHint("%s", fault.DidYouMean(args[0], known, `"leat user list" shows the users`))
 				}
 			}
-			req := kmsg.NewPtrAlterUserSCRAMCredentialsRequest()
+			var reqs []*kmsg.AlterUserSCRAMCredentialsRequest
 			for _, id := range ids {
 				d := kmsg.NewAlterUserSCRAMCredentialsRequestDeletion()
 				d.Name, d.Mechanism = args[0], id
+				req := kmsg.NewPtrAlterUserSCRAMCredentialsRequest()
 				req.Deletions = append(req.Deletions, d)
+				reqs = append(reqs, req)
 			}
-			return alter(cmd.Context(), env, req, "delete user "+args[0], fmt.Sprintf("user %q cannot log in by %s any more", args[0], strings.Join(names, " and ")))
+			return alter(cmd.Context(), env, reqs, "delete user "+args[0], fmt.Sprintf("user %q cannot log in by %s any more", args[0], strings.Join(chosen, " and ")))
 		},
 	}
 	cmd.Flags().StringSliceVar(&names, "mechanism", nil, "only for these mechanisms (default all)")
+	command.CompleteFlag(cmd, "mechanism", mechanisms[1:]...)
 	return cmd
 }

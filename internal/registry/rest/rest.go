@@ -36,6 +36,11 @@ type Backend interface {
 	ClusterIDs() (kafka, group string)
 }
 
+// catcher is a Backend that can wait until its state has everything that was written before the call.
+type catcher interface {
+	CatchUp(ctx context.Context) error
+}
+
 // NotLeader says where the leader is; an empty URL means that there is none at the moment.
 type NotLeader struct{ URL string }
 
@@ -382,6 +387,12 @@ func (h *Handler) forward(w http.ResponseWriter, q *request, leader, media strin
 		return
 	}
 	defer answer.Body.Close()
+	// Whoever is answered may ask this registry next, so it has to know what the leader wrote.
+	if c, ok := h.o.Backend.(catcher); ok && answer.StatusCode < http.StatusMultipleChoices {
+		if err := c.CatchUp(q.Context()); err != nil {
+			h.o.Logger.Warn("the schema registry does not yet know what the leader wrote", "error", err)
+		}
+	}
 	w.Header().Set("Content-Type", answer.Header.Get("Content-Type"))
 	w.WriteHeader(answer.StatusCode)
 	_, _ = io.Copy(w, io.LimitReader(answer.Body, 64<<20))

@@ -196,6 +196,13 @@ func (b *Backend) catchUp(ctx context.Context) error {
 	return b.reader.wait(ctx, end)
 }
 
+// CatchUp waits until the state has everything that was written before the call, at most for the timeout.
+func (b *Backend) CatchUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, b.o.Timeout)
+	defer cancel()
+	return b.catchUp(ctx)
+}
+
 // Close leaves the group, so that another leads at once, and ends the goroutines.
 func (b *Backend) Close() {
 	b.stop()
