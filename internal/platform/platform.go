@@ -224,11 +224,11 @@ func Run(ctx context.Context, o Options) error {
 
 // leftOut refuses log.dirs that would begin from nothing while there is data in the data directory.
 func leftOut(fs vfs.FS, own, meta string, dirs []string) error {
-	used, err := vfs.Exists(fs, filepath.Join(own, "meta.properties"))
-	if err != nil || !used || meta == own || slices.Contains(dirs, own) {
-		return nil // an error is the broker's to find
+	used := func(dir string) bool {
+		ok, err := vfs.Exists(fs, filepath.Join(dir, "meta.properties"))
+		return ok || err != nil // then the broker will say what is wrong
 	}
-	if begun, err := vfs.Exists(fs, filepath.Join(meta, "meta.properties")); err != nil || begun {
+	if meta == own || slices.Contains(dirs, own) || !used(own) || used(meta) {
 		return nil
 	}
 	return fmt.Errorf("the data is in %s, which log.dirs leaves out: name it first, or choose another directory with --data to begin anew", own)
