@@ -51,8 +51,9 @@ func newList(r *remote) *cobra.Command {
 	var deleted bool
 	cmd := &cobra.Command{
 		Use: "list [PREFIX]", Short: "List subjects and their versions",
-		Long: "List subjects whose names begin with the prefix, with their versions. A subject of a context is written :.context:name.",
-		Args: command.Args(0, 1, "at most one prefix"), ValidArgsFunction: r.completeSubjects,
+		Long:    "List subjects whose names begin with the prefix, with their versions. A subject of a context is written :.context:name.",
+		Example: "  leat schema list\n  leat schema list orders- --deleted",
+		Args:    command.Args(0, 1, "at most one prefix"), ValidArgsFunction: r.completeSubjects,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			query := url.Values{"subjectPrefix": {":*:"}}
 			prefix := ""

@@ -107,10 +107,11 @@ func (s setting) show(ctx context.Context, r *remote, subject string) error {
 }
 
 func (s setting) set(ctx context.Context, r *remote, subject, value string, force bool) error {
-	value = strings.ToUpper(value)
-	if err := command.Choice("--set", value, s.values...); err != nil {
+	chosen, err := command.Choices("--set", []string{value}, s.values...)
+	if err != nil {
 		return err
 	}
+	value = chosen[0]
 	path, shown := s.of(subject)
 	query := url.Values{}
 	if force {
