@@ -26,6 +26,13 @@ Not served: associations (8.2), the registry of encryption keys (/dek-registry),
 Differences from Confluent 8.0.2:
 
 - An incompatible schema has error_code 40901, as from 8.2 on, where 8.0 has 409; the status is 409 in both.
+- The mode FORWARD and the setting compatibilityPolicy, which came after 8.0.2, are known.
+- A body that is no JSON is refused with our own words (400), where there the text is that of a Java library; a path that
+  cannot be taken apart has a shorter page of HTML.
+- The guid in an answer with ?format=serialized is that of the stored schema, there of the text as it is shown.
+- The default of a bytes field in proto2 is printed with its quotes; 8.0.2 leaves them out and then refuses its own text.
+- A reference whose name is empty does not make later registrations of the same subject fail.
+- Texts of schemas, their limits and the few checks that differ: [schema-texts](formats/schema-texts.md).
 - References by URL (` + "`$ref`" + ` to http) are never fetched by the server.
 - Rule sets are kept, where the free edition drops them.
 - Its internal errors (500) over bad input are refusals of their kind (400, 404, 422).
@@ -33,4 +40,9 @@ Differences from Confluent 8.0.2:
 - A write waits up to 5 s for the topic and for a leader (--store-timeout), there 500 ms and not at all.
 - Ids are not given out again after their last record was compacted away.
 - Exactly one registry writes, also while leaders change: see [ADR 9](adr/0009-registry-leader.md).
+
+## Formats of rows
+
+The eight formats of ksqlDB, both ways, by its rules. What each type becomes, and what differs on purpose:
+[row-formats](formats/row-formats.md).
 `
