@@ -103,6 +103,11 @@ func writeVersions(t *testing.T, v Versions) {
 	}
 }
 
+// unsteady are the cases that Apache Kafka itself answers one way or the other, and why.
+var unsteady = map[string]string{
+	"138_Tokens: it is gone": "a token that was just ended is known until the metadata has come round",
+}
+
 // TestKafka sends the list to a live Apache Kafka and compares its answers with the recorded ones, or records them.
 func TestKafka(t *testing.T) {
 	if os.Getenv("LEAT_DIFFER_KAFKA") == "" {
@@ -123,6 +128,9 @@ func TestKafka(t *testing.T) {
 		return
 	}
 	for _, a := range answers {
+		if unsteady[a.Script+": "+a.Case] != "" {
+			continue
+		}
 		for _, d := range Compare(a, recorded[a.key()]) {
 			if d.Ours == overtime { // a busy machine looks the same
 				t.Logf("no answer in time: %s v%d, %s: %s", kmsg.NameForKey(int16(d.Key)), d.Version, d.Script, d.Case)

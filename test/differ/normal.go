@@ -25,7 +25,7 @@ import (
 //	ID         a topic's id, when the topic is not known; else id(topic)
 //	UUID       within member ids and the like
 //	TEXT       messages for people: their being there is compared, not their words
-//	HOST PORT CLUSTER DIR SESSION EPOCH BYTES(n)
+//	HOST PORT CLUSTER DIR SESSION EPOCH BYTES(n), also inside of texts
 //
 // Arrays of structures are sorted, as Kafka takes most of them from hash maps.
 type normalizer struct {
@@ -45,6 +45,8 @@ func (n *normalizer) word(name string) string {
 
 var (
 	longUUID  = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	address   = regexp.MustCompile(`(127\.0\.0\.1|localhost):\d+`)
+	dataDir   = regexp.MustCompile(`(/[^/",\s]+)+/data\b`)
 	shortUUID = regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`)
 )
 
@@ -188,6 +190,8 @@ func (n *normalizer) text(name, s string) any {
 		return "CLUSTER"
 	}
 	s = longUUID.ReplaceAllString(s, "UUID")
+	s = address.ReplaceAllString(s, "HOST:PORT")
+	s = dataDir.ReplaceAllString(s, "DIR")
 	if name == "MemberID" && shortUUID.MatchString(s) {
 		return "UUID"
 	}
