@@ -28,14 +28,11 @@ var errNoBare = errors.New("a bare value needs exactly one column")
 // number; decimals must fit without rounding; a union of several types is a STRUCT with a field for each, named by type.
 // Bytes after the datum are ignored, as upstream does.
 func NewAvroDecoder(side Side, schemas Schemas) (Decoder, error) {
-	d := &avroDecoder{side: side, schemas: schemas, target: asStruct(side.Columns)}
-	if side.Unwrap {
-		if len(side.Columns) != 1 {
-			return nil, errNoBare
-		}
-		d.target = side.Columns[0].Type
+	target, err := side.target()
+	if err != nil {
+		return nil, err
 	}
-	return d, checkAvroKeys(side.Columns)
+	return &avroDecoder{side: side, schemas: schemas, target: target}, checkAvroKeys(side.Columns)
 }
 
 func checkAvroKeys(columns []row.Column) error {
@@ -94,15 +91,7 @@ func (d *avroDecoder) decode(a *row.Arena, data []byte) (row.Row, error) {
 	if err := r.read(plan, &v); err != nil {
 		return nil, err
 	}
-	switch {
-	case v.IsNull():
-		return nil, nil
-	case d.side.Unwrap:
-		one := a.Row(1)
-		one[0] = v
-		return one, nil
-	}
-	return v.Fields(), nil
+	return d.side.row(a, v), nil
 }
 
 // avroEncoder writes registered Avro.
@@ -116,8 +105,9 @@ type avroEncoder struct {
 // any other that has a place for each of them: fields are found by their exact name, else by their name in upper case.
 // Fields of the schema without a column get their default.
 func NewAvroEncoder(side Side, s Registered) (Encoder, error) {
-	if side.Unwrap && len(side.Columns) != 1 {
-		return nil, errNoBare
+	target, err := side.target()
+	if err != nil {
+		return nil, err
 	}
 	if err := checkAvroKeys(side.Columns); err != nil {
 		return nil, err
@@ -125,10 +115,6 @@ func NewAvroEncoder(side Side, s Registered) (Encoder, error) {
 	parsed, err := parseAvro(s.Schema)
 	if err != nil {
 		return nil, err
-	}
-	target := asStruct(side.Columns)
-	if side.Unwrap {
-		target = side.Columns[0].Type
 	}
 	plan, err := compileAvroWrite(parsed.Root, target, "")
 	if err != nil {

@@ -56,6 +56,13 @@ const (
 	avroSkip     // of target: there is none
 )
 
+// avroCodes are the codes that a kind has by itself, whatever is done with its data.
+var avroCodes = [...]avroCode{
+	avro.Null: avroNull, avro.Boolean: avroBoolean, avro.Int: avroInt, avro.Long: avroLong, avro.Float: avroFloat, avro.Double: avroDouble,
+	avro.String: avroString, avro.Enum: avroEnum, avro.Bytes: avroBytes, avro.Fixed: avroFixed,
+	avro.Array: avroArray, avro.Map: avroMap, avro.Record: avroRecord, avro.Union: avroUnion,
+}
+
 var errAvroBranch = errors.New("an Avro union names a branch that its schema does not have")
 
 // avroCompiler makes plans. Plans for skipping are shared by type, because schemas may be recursive; SQL types are not.
@@ -142,26 +149,8 @@ func (c *avroCompiler) compile(t *avro.Type, target *row.Type, path string) *avr
 		return &avroPlan{err: err}
 	}
 	p := &avroPlan{target: target.Kind(), size: int64(t.Size), symbols: t.Symbols}
-	switch t.Kind {
-	case avro.Boolean:
-		p.code = avroBoolean
-	case avro.Int:
-		p.code = avroInt
-	case avro.Long:
-		p.code = avroLong
-	case avro.Float:
-		p.code = avroFloat
-	case avro.Double:
-		p.code = avroDouble
-	case avro.String:
-		p.code = avroString
-	case avro.Enum:
-		p.code = avroEnum
+	switch p.code = avroCodes[t.Kind]; t.Kind {
 	case avro.Bytes, avro.Fixed:
-		p.code = avroBytes
-		if t.Kind == avro.Fixed {
-			p.code = avroFixed
-		}
 		if target.Kind() == row.Decimal {
 			p.code += avroDecimal - avroBytes
 			_, p.scale = avroPrecision(t)
@@ -268,38 +257,14 @@ func (c *avroCompiler) skip(t *avro.Type) *avroPlan {
 	}
 	p := &avroPlan{size: int64(t.Size), symbols: t.Symbols}
 	c.skips[t] = p
-	switch t.Kind {
-	case avro.Null:
-		p.code = avroNull
-	case avro.Boolean:
-		p.code = avroBoolean
-	case avro.Int:
-		p.code = avroInt
-	case avro.Long:
-		p.code = avroLong
-	case avro.Float:
-		p.code = avroFloat
-	case avro.Double:
-		p.code = avroDouble
-	case avro.String:
-		p.code = avroString
-	case avro.Enum:
-		p.code = avroEnum
-	case avro.Bytes:
-		p.code = avroBytes
-	case avro.Fixed:
-		p.code = avroFixed
-	case avro.Map:
-		p.code, p.elem = avroMap, c.skip(t.Items)
-	case avro.Array:
-		p.code, p.elem = avroArray, c.skip(t.Items)
+	switch p.code = avroCodes[t.Kind]; t.Kind {
+	case avro.Map, avro.Array:
+		p.elem = c.skip(t.Items)
 	case avro.Record:
-		p.code = avroRecord
 		for _, f := range t.Fields {
 			p.fields = append(p.fields, avroField{-1, c.skip(f.Type)})
 		}
 	case avro.Union:
-		p.code = avroUnion
 		for _, b := range t.Types {
 			p.branches = append(p.branches, avroField{-1, c.skip(b)})
 		}

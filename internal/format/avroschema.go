@@ -3,7 +3,6 @@ package format
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"leat.dev/internal/registry/schema"
@@ -33,15 +32,12 @@ func DeriveAvro(side Side, name string) (string, error) {
 			d.space, d.root = name[:i], name[i+1:]
 		}
 	}
-	t := asStruct(side.Columns)
-	if side.Unwrap {
-		if len(side.Columns) != 1 {
-			return "", errNoBare
-		}
-		t = side.Columns[0].Type
+	t, err := side.target()
+	if err != nil {
+		return "", err
 	}
 	// A bare type loses Connect's version; a struct is the root record itself.
-	err := d.typ(t, d.root, false)
+	err = d.typ(t, d.root, false)
 	return d.b.String(), err
 }
 
@@ -368,13 +364,5 @@ func (i *avroInferrer) union(t *avro.Type) *row.Type {
 
 // avroPrecision is the precision and scale of a decimal; no scale is 0.
 func avroPrecision(t *avro.Type) (precision, scale int32) {
-	return propInt(t, "precision"), propInt(t, "scale")
-}
-
-func propInt(t *avro.Type, name string) int32 {
-	n, err := strconv.ParseInt(prop(t, name), 10, 32)
-	if err != nil {
-		return 0
-	}
-	return int32(n)
+	return intOr(prop(t, "precision"), 0), intOr(prop(t, "scale"), 0)
 }

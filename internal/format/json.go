@@ -62,11 +62,7 @@ func NewJSONDecoder(side Side) (Decoder, error) {
 		d.plan = newJSONPlan(side.Columns[0].Type)
 		return d, checkJSON(side.Columns)
 	}
-	fields := make([]row.Field, len(side.Columns))
-	for i, c := range side.Columns {
-		fields[i] = row.Field(c)
-	}
-	d.plan = newJSONPlan(row.StructType(fields...))
+	d.plan = newJSONPlan(asStruct(side.Columns))
 	return d, checkJSON(side.Columns)
 }
 
@@ -140,17 +136,10 @@ func (d *jsonDecoder) decode(a *row.Arena, data []byte) (row.Row, error) {
 	if err := d.value(d.plan, &v); err != nil {
 		return nil, err
 	}
-	switch {
-	case d.side.Unwrap && v.IsNull():
-		return nil, nil
-	case d.side.Unwrap:
-		r := a.Row(1)
-		r[0] = v
-		return r, nil
-	case v.IsNull():
+	if v.IsNull() && !d.side.Unwrap {
 		return nil, &unsuitable{reason: cannotConvert("NullNode", d.plan.typ)}
 	}
-	return v.Fields(), nil
+	return d.side.row(a, v), nil
 }
 
 // value reads what p expects into *to, which holds NULL. After an *unsuitable error the scanner stands behind the value.

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"leat.dev/internal/registry/schema"
 	"leat.dev/internal/registry/schema/tree"
 	"leat.dev/internal/row"
 )
@@ -25,14 +24,11 @@ type jsonSRDecoder struct {
 // does and with its leniency: what has the wrong JSON type is 0, 0.0 or false in a number or boolean, NULL in a string, an
 // empty array in an array; numbers are cut. NULL where the schema has no null is an error, a missing property is NULL.
 func NewJSONSchemaDecoder(side Side, schemas Schemas) (Decoder, error) {
-	d := &jsonSRDecoder{side: side, schemas: schemas, target: asStruct(side.Columns)}
-	if side.Unwrap {
-		if len(side.Columns) != 1 {
-			return nil, errNoBare
-		}
-		d.target = side.Columns[0].Type
+	target, err := side.target()
+	if err != nil {
+		return nil, err
 	}
-	return d, checkJSON(side.Columns)
+	return &jsonSRDecoder{side: side, schemas: schemas, target: target}, checkJSON(side.Columns)
 }
 
 // NewJSONSchemaEncoder writes JSON in the registry's wire format. It is the JSON of [NewJSONEncoder], except that a MAP is an
@@ -62,7 +58,7 @@ func (d *jsonSRDecoder) decode(a *row.Arena, data []byte) (row.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := d.plans.get(id, d.schemas, func(src schema.Source) (*wireType, error) { return parseJSONSchema(src) })
+	t, err := d.plans.get(id, d.schemas, parseJSONSchema)
 	if err != nil {
 		return nil, err
 	}
@@ -75,17 +71,10 @@ func (d *jsonSRDecoder) decode(a *row.Arena, data []byte) (row.Row, error) {
 	}
 	d.arena, d.room = a, room(data)
 	v, err := d.value(t, n, d.target, "")
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case v.IsNull():
-		return nil, nil
-	case d.side.Unwrap:
-		r := a.Row(1)
-		r[0] = v
-		return r, nil
 	}
-	return v.Fields(), nil
+	return d.side.row(a, v), nil
 }
 
 // value reads n, which t describes, as target.

@@ -100,6 +100,30 @@ func (s *Side) cannotWrite(err error) error {
 	return fmt.Errorf("Error serializing message to topic: %s. %w", s.Topic, err)
 }
 
+// target is the type of all of a side: of its bare column, or of all columns together.
+func (s *Side) target() (*row.Type, error) {
+	switch {
+	case !s.Unwrap:
+		return asStruct(s.Columns), nil
+	case len(s.Columns) != 1:
+		return nil, errNoBare
+	}
+	return s.Columns[0].Type, nil
+}
+
+// row is a value of target's type as a row; NULL is a NULL row.
+func (s *Side) row(a *row.Arena, v row.Value) row.Row {
+	switch {
+	case v.IsNull():
+		return nil
+	case s.Unwrap:
+		r := a.Row(1)
+		r[0] = v
+		return r
+	}
+	return v.Fields()
+}
+
 // asStruct is the type of all columns together.
 func asStruct(columns []row.Column) *row.Type {
 	fields := make([]row.Field, len(columns))

@@ -1,6 +1,7 @@
 package row
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -271,15 +272,15 @@ func (d Dec) appendPlain(dst, digits []byte) []byte {
 // Compare orders by number: 1.5 and 1.50 are equal.
 func (d Dec) Compare(o Dec) int {
 	if d.scale == o.scale && d.big == nil && o.big == nil {
-		return compareOrdered(d.small, o.small)
+		return cmp.Compare(d.small, o.small)
 	}
 	if s, t := d.Sign(), o.Sign(); s != t || s == 0 {
-		return compareOrdered(s, t)
+		return cmp.Compare(s, t)
 	}
 	// Same sign: first by the power of ten of the leading digit, so that 1E+1000000 never needs its zeros.
 	da, oa := int64(d.Digits())-int64(d.scale), int64(o.Digits())-int64(o.scale)
 	if da != oa {
-		return compareOrdered(da, oa) * d.Sign()
+		return cmp.Compare(da, oa) * d.Sign()
 	}
 	a, b := d.coefficient(), o.coefficient()
 	if d.scale < o.scale {
@@ -326,14 +327,4 @@ func pow10(n int) *big.Int {
 		return big.NewInt(smallPowers[n])
 	}
 	return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)
-}
-
-func compareOrdered[T int | int32 | int64](a, b T) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

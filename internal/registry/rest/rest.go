@@ -7,7 +7,6 @@ package rest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -237,16 +236,8 @@ func (h *Handler) serve(w http.ResponseWriter, q *request, found *route) {
 		_, _ = io.WriteString(w, string(a))
 	default:
 		w.Header().Set("Content-Type", media)
-		_, _ = w.Write(encode(a))
+		_, _ = w.Write(store.Encode(a))
 	}
-}
-
-func encode(v any) []byte {
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(v)
-	return []byte(strings.TrimSuffix(b.String(), "\n"))
 }
 
 // methodOrder is the order in which OPTIONS lists methods.
@@ -346,7 +337,7 @@ func (h *Handler) fail(w http.ResponseWriter, media string, err error) {
 	}
 	w.Header().Set("Content-Type", media)
 	w.WriteHeader(status)
-	_, _ = w.Write(encode(body))
+	_, _ = w.Write(store.Encode(body))
 }
 
 // html is how the Java server refuses a path it cannot take apart.

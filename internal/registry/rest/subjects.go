@@ -138,9 +138,8 @@ func (h *Handler) register(q *request) (any, error) {
 	shown, held := "", false
 	err = h.change(q, func(s *store.State) ([]store.Record, *store.Error) {
 		in.Subject = aliased(s, subject)
-		found, records, refused := s.Register(in)
-		v = found
-		held = refused == nil && len(records) == 0 && !s.Same(in, found)
+		found, same, records, refused := s.Register(in)
+		v, held = found, refused == nil && !same
 		return records, refused
 	})
 	if err != nil {

@@ -89,5 +89,5 @@ func (s *State) DeleteSubject(subject string, permanent bool) ([]int, []Record, 
 		return numbers, append(records, s.forget(subject, true)...), nil
 	}
 	last := numbers[len(numbers)-1]
-	return numbers, []Record{{encode(key{Type: keyDeleteSubject, Subject: &subject}), encode(subjectValue{subject, last})}}, nil
+	return numbers, []Record{{Encode(key{Type: keyDeleteSubject, Subject: &subject}), Encode(subjectValue{subject, last})}}, nil
 }

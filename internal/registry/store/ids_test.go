@@ -32,7 +32,7 @@ func replay(log []Record) *State {
 
 func register(t *testing.T, s *State, log *[]Record, subject, name string) int {
 	t.Helper()
-	v, records, err := s.Register(Registration{Subject: subject, ID: NoID, Source: schema.Source{Type: schema.Avro, Text: `{"type":"enum","name":"` + name + `","symbols":[]}`}})
+	v, _, records, err := s.Register(Registration{Subject: subject, ID: NoID, Source: schema.Source{Type: schema.Avro, Text: `{"type":"enum","name":"` + name + `","symbols":[]}`}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func (s *State) names(keep func(string) bool) []string {
 			}
 		}
 	}
-	slices.SortFunc(out, compareNames)
+	slices.Sort(out)
 	return out
 }
 
@@ -101,7 +101,7 @@ func (s *State) DeleteContext(name string) ([]Record, *Error) {
 	if c != nil && len(c.subjects) > 0 {
 		return nil, refuse(CodeContextNotEmpty, "The specified context '%s' is not empty.", Qualify(name, ""))
 	}
-	return []Record{{encode(key{Type: keyContext, Tenant: "default", Context: name}), nil}}, nil
+	return []Record{{Encode(key{Type: keyContext, Tenant: "default", Context: name}), nil}}, nil
 }
 
 // Versions lists the versions of a subject in ascending order.
@@ -179,8 +179,8 @@ func (s *State) Lookup(q Registration, d Deletion) (v *Version, same bool, refus
 	}
 	for _, subject := range append([]string{q.Subject}, s.elsewhere(q.Subject)...) {
 		shown := slices.DeleteFunc(s.versions(subject), func(v *Version) bool { return !d.shows(v) })
-		if v, err := s.existing(q, candidate, shown); v != nil || err != nil {
-			return v, v != nil && v.hash == candidate.Hash(), err
+		if v, same := s.existing(q, candidate, shown); v != nil {
+			return v, same, nil
 		}
 	}
 	return nil, false, refuse(CodeSchemaNotFound, "Schema not found")
@@ -247,7 +247,7 @@ func (s *State) WithID(id int, subject string, d Deletion) ([]*Version, *Error) 
 		}
 	}
 	slices.SortFunc(out, func(a, b *Version) int {
-		if c := compareNames(a.Subject, b.Subject); c != 0 {
+		if c := strings.Compare(a.Subject, b.Subject); c != 0 {
 			return c
 		}
 		return a.Version - b.Version
@@ -298,5 +298,3 @@ func (s *State) All(prefix string, d Deletion, latestOnly bool) []*Version {
 	}
 	return out
 }
-
-func compareNames(a, b string) int { return strings.Compare(a, b) }

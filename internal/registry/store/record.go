@@ -95,8 +95,8 @@ type idsValue struct {
 	Highest map[string]int `json:"highestIds"`
 }
 
-// encode writes compact JSON as Jackson does: nothing is escaped that need not be.
-func encode(v any) []byte {
+// Encode writes compact JSON as Jackson does: nothing is escaped that need not be.
+func Encode(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -107,11 +107,11 @@ func encode(v any) []byte {
 }
 
 func schemaKey(subject string, version int) []byte {
-	return encode(key{Type: keySchema, Subject: &subject, Version: &version, Magic: 1})
+	return Encode(key{Type: keySchema, Subject: &subject, Version: &version, Magic: 1})
 }
 
 func (v *Version) record() Record {
-	return Record{schemaKey(v.Subject, v.Version), encode(schemaValue{
+	return Record{schemaKey(v.Subject, v.Version), Encode(schemaValue{
 		Subject: v.Subject, Version: v.Version, ID: v.ID, Type: v.Source.Type, References: v.Source.References,
 		Metadata: v.Source.Metadata, Rules: v.Source.Rules, Schema: v.Source.Text, Deleted: v.Deleted,
 	})}
@@ -125,11 +125,11 @@ func scopeKey(kind, subject string) []byte {
 	if subject != "" {
 		k.Subject = &subject
 	}
-	return encode(k)
+	return Encode(k)
 }
 
 // Noop is the record that a new leader writes and reads back before it gives out an id. It goes with every batch that removes
 // records for good, too: after those are compacted away it alone knows which ids were given out.
 func (s *State) Noop() Record {
-	return Record{encode(key{Type: keyNoop}), encode(idsValue{s.highest})}
+	return Record{Encode(key{Type: keyNoop}), Encode(idsValue{s.highest})}
 }

@@ -32,22 +32,22 @@ const (
 const maxSchemaBytes = 1_000_000
 
 // Register gives the version that a schema is or becomes, and the records that make it one: none if the subject holds it
-// already.
-func (s *State) Register(q Registration) (*Version, []Record, *Error) {
+// already; same is false if what it holds only says the same, in another text.
+func (s *State) Register(q Registration) (v *Version, same bool, records []Record, refused *Error) {
 	q.Subject = normalSubject(q.Subject)
 	if err := checkSubject(q.Subject); err != nil {
-		return nil, nil, err
+		return nil, false, nil, err
 	}
 	mode := s.ModeFor(q.Subject)
 	live := s.live(q.Subject)
 	if err := s.mayRegister(q, mode); err != nil {
 		if v := s.held(q, live); v != nil { // what is there already needs no write
-			return v, nil, nil
+			return v, true, nil, nil
 		}
-		return nil, nil, err
+		return nil, false, nil, err
 	}
 	if err := s.complete(&q, live); err != nil {
-		return nil, nil, err
+		return nil, false, nil, err
 	}
 	config := s.ConfigFor(q.Subject)
 	if mode != Import && mode != Forward {
@@ -55,20 +55,21 @@ func (s *State) Register(q Registration) (*Version, []Record, *Error) {
 	}
 	candidate, err := s.parse(q, config)
 	if err != nil {
-		return nil, nil, err
+		return nil, false, nil, err
 	}
 	if len(candidate.Text()) > maxSchemaBytes {
-		return nil, nil, refuse(CodeSchemaTooLarge, "Register operation failed because schema is too large")
+		return nil, false, nil, refuse(CodeSchemaTooLarge, "Register operation failed because schema is too large")
 	}
 	if mode == Import || mode == Forward {
-		return s.place(q, candidate, q.ID, true)
+		v, records, err := s.place(q, candidate, q.ID, true)
+		return v, true, records, err
 	}
-	if v, err := s.existing(q, candidate, live); v != nil || err != nil {
-		return v, nil, err
+	if v, same := s.existing(q, candidate, live); v != nil {
+		return v, same, nil, nil
 	}
 	if !q.Force {
 		if messages := s.check(candidate, live, config); len(messages) > 0 {
-			return nil, nil, refuse(CodeIncompatible, "Schema being registered is incompatible with an earlier schema for subject \"%s\", details: [%s]", q.Subject, strings.Join(messages, ", "))
+			return nil, false, nil, refuse(CodeIncompatible, "Schema being registered is incompatible with an earlier schema for subject \"%s\", details: [%s]", q.Subject, strings.Join(messages, ", "))
 		}
 	}
 	c := s.contexts[contextOf(q.Subject)]
@@ -78,12 +79,13 @@ func (s *State) Register(q Registration) (*Version, []Record, *Error) {
 	}
 	if known {
 		if other := c.byID[id]; len(other) > 0 && other[0].Source.Type != candidate.Type() {
-			return nil, nil, refuse(CodeNotPermitted, "Overwrite new schema with id %d in context %s is not permitted.", id, where(q.Subject))
+			return nil, false, nil, refuse(CodeNotPermitted, "Overwrite new schema with id %d in context %s is not permitted.", id, where(q.Subject))
 		}
 	} else {
 		id = s.HighestID(q.Subject) + 1
 	}
-	return s.place(q, candidate, id, false)
+	v, records, err = s.place(q, candidate, id, false)
+	return v, true, records, err
 }
 
 // held is the live version with exactly the content that is to be registered.
@@ -336,24 +338,19 @@ func (s *State) Parsed(v *Version) (*schema.Schema, error) {
 	return p, nil
 }
 
-// Same reports whether a registration has the text of a version, metadata and all; it may say the same in other words.
-func (s *State) Same(q Registration, v *Version) bool {
-	q.Subject = normalSubject(q.Subject)
-	if s.complete(&q, s.live(q.Subject)) != nil {
-		return false
+// existing finds the version that a candidate is already: the same text, or one that says the same in other words. One that
+// was asked for by number must be that one.
+func (s *State) existing(q Registration, candidate *schema.Schema, versions []*Version) (v *Version, same bool) {
+	asked := func(v *Version) *Version {
+		if q.Version > 0 && q.Version != v.Version {
+			return nil
+		}
+		return v
 	}
-	config := s.ConfigFor(q.Subject)
-	q.Normalize = q.Normalize || isTrue(config.Normalize)
-	candidate, err := s.parse(q, config)
-	return err == nil && candidate.Hash() == v.hash
-}
-
-// existing finds the live version that a candidate is already: the same text, or one that says the same.
-func (s *State) existing(q Registration, candidate *schema.Schema, versions []*Version) (*Version, *Error) {
 	hash := candidate.Hash()
 	for _, v := range slices.Backward(versions) {
 		if v.hash == hash && v.Source.Type == candidate.Type() {
-			return s.agree(q, v)
+			return asked(v), true
 		}
 	}
 	for _, v := range slices.Backward(versions) {
@@ -362,18 +359,10 @@ func (s *State) existing(q Registration, candidate *schema.Schema, versions []*V
 			continue // stored by somebody with other rules: no version to answer with
 		}
 		if candidate.Equivalent(old) {
-			return s.agree(q, v)
+			return asked(v), v.hash == hash
 		}
 	}
-	return nil, nil
-}
-
-// agree checks that a version which was asked for by number is the one that was found.
-func (s *State) agree(q Registration, v *Version) (*Version, *Error) {
-	if q.Version > 0 && q.Version != v.Version {
-		return nil, nil
-	}
-	return v, nil
+	return nil, false
 }
 
 // check gives the messages of a compatibility check against live versions.

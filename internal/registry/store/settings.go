@@ -102,7 +102,7 @@ func (s *State) SetConfig(subject string, c Config) ([]Record, *Error) {
 	if subject != "" {
 		c.Subject = &subject
 	}
-	return append(s.newContext(subject), Record{scopeKey(keyConfig, subject), encode(c)}), nil
+	return append(s.newContext(subject), Record{scopeKey(keyConfig, subject), Encode(c)}), nil
 }
 
 // maySet refuses subjects that settings cannot be for.
@@ -152,7 +152,7 @@ func (s *State) SetMode(subject string, m Mode, force bool) ([]Record, *Error) {
 	if subject != "" {
 		v.Subject = &subject
 	}
-	return append(records, Record{scopeKey(keyMode, subject), encode(v)}), nil
+	return append(records, Record{scopeKey(keyMode, subject), Encode(v)}), nil
 }
 
 // inScope are the subjects that a setting for a subject is about: itself, or all of its context, or all.
@@ -191,5 +191,5 @@ func (s *State) newContext(subject string) []Record {
 	if context == DefaultContext || context == globalContext || s.contexts[context] != nil {
 		return nil
 	}
-	return []Record{{encode(key{Type: keyContext, Tenant: "default", Context: context}), encode(contextValue{"default", context})}}
+	return []Record{{Encode(key{Type: keyContext, Tenant: "default", Context: context}), Encode(contextValue{"default", context})}}
 }
