@@ -12,7 +12,7 @@ import (
 // beat sends a heartbeat, again while the coordinator is not there yet.
 func beat(c *conn, version int16, req *kmsg.ConsumerGroupHeartbeatRequest) *kmsg.ConsumerGroupHeartbeatResponse {
 	c.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		resp := ask[*kmsg.ConsumerGroupHeartbeatResponse](c, req, version)
 		if err := kerr.TypedErrorForCode(resp.ErrorCode); err == nil || !err.Retriable || time.Now().After(deadline) {
 			return resp
@@ -96,7 +96,7 @@ func TestConsumerGroup(t *testing.T) {
 	if r := beat(c, 1, byRegex); r.ErrorCode != 0 || r.MemberEpoch != 1 || len(r.Assignment.Topics) != 0 {
 		t.Errorf("%+v", r)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; <-time.After(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; <-time.After(5 * time.Millisecond) {
 		if r := beat(c, 1, staying("re", "m1", 1)); r.MemberEpoch == 2 && len(r.Assignment.Topics) == 1 {
 			break
 		}

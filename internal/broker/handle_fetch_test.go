@@ -107,7 +107,7 @@ func TestFetchWaits(t *testing.T) {
 			req := fetchOf("t", [16]byte{}, 0, 0)
 			req.Topics[0].Partitions = append(req.Topics[0].Partitions, req.Topics[0].Partitions[0])
 			req.Topics[0].Partitions[1].Partition = 1
-			req.MaxWaitMillis, req.MinBytes = 30000, 250
+			req.MaxWaitMillis, req.MinBytes = 180_000, 250
 			reader.send(req, 12)
 			var total int
 			for i := range 4 { // 4 batches of some 70 bytes on both partitions

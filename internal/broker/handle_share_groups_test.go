@@ -13,7 +13,7 @@ func shareBeat(c *conn, group, member string, epoch int32, topics ...string) *km
 	c.t.Helper()
 	req := kmsg.NewPtrShareGroupHeartbeatRequest()
 	req.GroupID, req.MemberID, req.MemberEpoch, req.SubscribedTopicNames = group, member, epoch, topics
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		resp := ask[*kmsg.ShareGroupHeartbeatResponse](c, req, 1)
 		if err := kerr.TypedErrorForCode(resp.ErrorCode); err == nil || !err.Retriable || time.Now().After(deadline) {
 			return resp
@@ -25,7 +25,7 @@ func shareBeat(c *conn, group, member string, epoch int32, topics ...string) *km
 // shareAssigned beats until the member has so many partitions, and returns its epoch.
 func shareAssigned(c *conn, group, member string, epoch int32, topics []string, partitions int) int32 {
 	c.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
 		r := shareBeat(c, group, member, epoch, topics...)
 		if r.ErrorCode != 0 {
 			c.t.Fatalf("%v: %s", kerr.ErrorForCode(r.ErrorCode), text(r.ErrorMessage))

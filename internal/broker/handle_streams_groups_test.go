@@ -12,7 +12,7 @@ import (
 // streamsBeat sends a heartbeat, again while the coordinator is not there yet.
 func streamsBeat(c *conn, req *kmsg.StreamsGroupHeartbeatRequest) *kmsg.StreamsGroupHeartbeatResponse {
 	c.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		resp := ask[*kmsg.StreamsGroupHeartbeatResponse](c, req, 0)
 		if err := kerr.TypedErrorForCode(resp.ErrorCode); err == nil || !err.Retriable || time.Now().After(deadline) {
 			return resp

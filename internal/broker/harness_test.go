@@ -23,6 +23,13 @@ import (
 	"leat.dev/internal/wire/batch"
 )
 
+// Machines that run tests are busy: patience is how long a test waits for what should take a moment, and connectionLife what all
+// the requests of one connection may take together.
+const (
+	patience       = time.Minute
+	connectionLife = 4 * time.Minute
+)
+
 // harness is a broker on a disk in memory, which clients reach inside the process.
 type harness struct {
 	t        testing.TB
@@ -78,12 +85,18 @@ func (h *harness) open() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	// Clients ask coordinators that are still loading again; what follows here need not.
+	ctx, cancel := context.WithTimeout(h.t.Context(), patience)
+	defer cancel()
+	h.groups.AwaitLoads(ctx)
+	h.shares.AwaitLoads(ctx)
+	h.txns.AwaitLoads(ctx)
 }
 
 // stop closes the broker in order.
 func (h *harness) stop() {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := h.Broker.Close(ctx); err != nil {
 		h.t.Errorf("close: %v", err)
@@ -120,7 +133,7 @@ func (h *harness) dial() *conn {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() { nc.Close() })
-	if err := nc.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := nc.SetDeadline(time.Now().Add(connectionLife)); err != nil {
 		h.t.Fatal(err)
 	}
 	return &conn{t: h.t, Conn: nc, id: "test"}
@@ -297,7 +310,7 @@ func (c *conn) consume(topic string, partition int32, offset int64) []string {
 // waitFor tries a condition that nothing signals until it is true.
 func waitFor(t testing.TB, done func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -122,7 +123,17 @@ func shape(v any, field string) any {
 	return v
 }
 
-func outcomeOf(t *testing.T, h *harness, req kmsg.Request, version int16) string {
+// outcomeOf asks as a client does: again while an earlier request's transaction is still being ended.
+func outcomeOf(t *testing.T, h *harness, req kmsg.Request, version int16) (out string) {
+	t.Helper()
+	waitFor(t, func() bool {
+		out = answerOf(t, h, req, version)
+		return !strings.Contains(out, fmt.Sprintf(`"ErrorCode":%d`, kerr.ConcurrentTransactions.Code))
+	})
+	return out
+}
+
+func answerOf(t *testing.T, h *harness, req kmsg.Request, version int16) string {
 	t.Helper()
 	c := h.dial()
 	defer c.Close()
@@ -210,10 +221,26 @@ func makeGroupAndTransaction(t *testing.T, h *harness) {
 	})
 }
 
-// timing compares how long denials take. What a network adds hides a difference of this size.
+// timing compares how long denials take. What a network adds hides a difference of this size. A difference that is there is seen
+// each time; that of a busy machine is not.
 func timing(t *testing.T, h *harness) {
 	t.Helper()
+	const tries = 10
+	var seen []time.Duration
+	for range tries {
+		diff := timingOnce(t, h)
+		if diff.Abs() <= time.Millisecond {
+			return
+		}
+		seen = append(seen, diff)
+	}
+	t.Errorf("the answers differ by %v", seen)
+}
+
+func timingOnce(t *testing.T, h *harness) time.Duration {
+	t.Helper()
 	c := h.dial()
+	defer c.Close()
 	const rounds = 400
 	times := map[string][]time.Duration{}
 	for range rounds {
@@ -226,7 +253,5 @@ func timing(t *testing.T, h *harness) {
 	median := func(name string) time.Duration { slices.Sort(times[name]); return times[name][rounds/2] }
 	one, two := median("exists-1"), median("absent-1")
 	t.Logf("metadata of a topic that may not be seen: %v if it exists, %v if not (medians of %d)", one, two, rounds)
-	if diff := (one - two).Abs(); diff > time.Millisecond {
-		t.Errorf("the answers differ by %v", diff)
-	}
+	return one - two
 }

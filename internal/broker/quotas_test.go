@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -97,86 +98,92 @@ func elapsed(f func()) time.Duration {
 	return time.Since(began)
 }
 
+// Where waits are told to the millisecond, time is that of a bubble: what the machine takes for the work does not count.
+
 // TestProduceQuota: the answer comes at once and says how long to wait, and what is sent before that waits.
 func TestProduceQuota(t *testing.T) {
-	h := startBroker(t)
-	id := h.createTopic("t", 1)
-	c := h.dial()
-	c.alterQuotas(quotaChange(quotaParts{part("user", "ANONYMOUS"), part("client-id", "test")}, "producer_byte_rate", 10_000.0))
-	data := records(string(make([]byte, 102_000))) // 2 % more than the window has
-	req := produceRequest("t", 0, -1, data)
-	req.Topics[0].TopicID = id
-	var throttle int32
-	if d := elapsed(func() { throttle = ask[*kmsg.ProduceResponse](c, req, 13).ThrottleMillis }); d > 100*time.Millisecond*10 {
-		t.Errorf("answered after %v", d)
-	}
-	if throttle < 150 || throttle > 400 {
-		t.Fatalf("throttled for %d ms", throttle)
-	}
-	if d := elapsed(func() { ask[*kmsg.HeartbeatResponse](c, kmsg.NewPtrHeartbeatRequest(), 4) }); d < time.Duration(throttle-50)*time.Millisecond {
-		t.Errorf("muted for %v, told %d ms", d, throttle)
-	}
-	// Another client id has no quota.
-	other := h.dial()
-	other.id = "other"
-	if r := ask[*kmsg.ProduceResponse](other, req, 13); r.ThrottleMillis != 0 || r.Topics[0].Partitions[0].ErrorCode != 0 {
-		t.Fatalf("%+v", r)
-	}
-	if n, total := h.security.quotas.Throttled(quota.Produce); n != 1 || total != time.Duration(throttle)*time.Millisecond {
-		t.Errorf("counted %d, %v", n, total)
-	}
-	// Without answers the client is held back all the same.
-	req.Acks = 0
-	c.send(req, 13)
-	c.send(kmsg.NewPtrHeartbeatRequest(), 4)
-	waitFor(t, func() bool { n, _ := h.security.quotas.Throttled(quota.Produce); return n == 2 })
+	synctest.Test(t, func(t *testing.T) {
+		h := startBroker(t)
+		id := h.createTopic("t", 1)
+		c := h.dial()
+		c.alterQuotas(quotaChange(quotaParts{part("user", "ANONYMOUS"), part("client-id", "test")}, "producer_byte_rate", 10_000.0))
+		data := records(string(make([]byte, 102_000))) // 2 % more than the window has
+		req := produceRequest("t", 0, -1, data)
+		req.Topics[0].TopicID = id
+		var throttle int32
+		if d := elapsed(func() { throttle = ask[*kmsg.ProduceResponse](c, req, 13).ThrottleMillis }); d > time.Second {
+			t.Errorf("answered after %v", d)
+		}
+		if throttle < 150 || throttle > 400 {
+			t.Fatalf("throttled for %d ms", throttle)
+		}
+		if d := elapsed(func() { ask[*kmsg.HeartbeatResponse](c, kmsg.NewPtrHeartbeatRequest(), 4) }); d < time.Duration(throttle-50)*time.Millisecond {
+			t.Errorf("muted for %v, told %d ms", d, throttle)
+		}
+		// Another client id has no quota.
+		other := h.dial()
+		other.id = "other"
+		if r := ask[*kmsg.ProduceResponse](other, req, 13); r.ThrottleMillis != 0 || r.Topics[0].Partitions[0].ErrorCode != 0 {
+			t.Fatalf("%+v", r)
+		}
+		if n, total := h.security.quotas.Throttled(quota.Produce); n != 1 || total != time.Duration(throttle)*time.Millisecond {
+			t.Errorf("counted %d, %v", n, total)
+		}
+		// Without answers the client is held back all the same.
+		req.Acks = 0
+		c.send(req, 13)
+		c.send(kmsg.NewPtrHeartbeatRequest(), 4)
+		waitFor(t, func() bool { n, _ := h.security.quotas.Throttled(quota.Produce); return n == 2 })
+	})
 }
 
 // TestFetchQuota: a client that has had too much gets an empty answer, and its data afterwards.
 func TestFetchQuota(t *testing.T) {
-	h := startBroker(t)
-	id := h.createTopic("t", 1)
-	c := h.dial()
-	c.produce("t", 0, records(string(make([]byte, 30_000))))
-	c.produce("t", 0, records(string(make([]byte, 30_000))))
-	c.alterQuotas(quotaChange(quotaParts{part("user")}, "consumer_byte_rate", 3_000.0))
-	fetch := func(offset int64) *kmsg.FetchResponse {
-		req := fetchOf("t", id, 0, offset)
-		req.SessionEpoch = 0
-		return ask[*kmsg.FetchResponse](c, req, 13)
-	}
-	// The whole window is 30,000 bytes; a batch more than that is returned all the same when it is the first.
-	first := fetch(0)
-	if first.ThrottleMillis == 0 || len(first.Topics) != 0 || first.SessionID != 0 {
-		t.Fatalf("throttled %d, %d topics, session %d", first.ThrottleMillis, len(first.Topics), first.SessionID)
-	}
-	if sessions, _, _ := h.sessions.Stats(); sessions != 0 {
-		t.Fatalf("%d sessions", sessions)
-	}
-	c.alterQuotas(quotaChange(quotaParts{part("user")}, "consumer_byte_rate", 3_100.0))
-	ok := fetch(0)
-	if ok.ThrottleMillis != 0 || len(ok.Topics) != 1 || len(ok.Topics[0].Partitions[0].RecordBatches) < 30_000 || ok.SessionID == 0 {
-		t.Fatalf("throttled %d, %d topics, session %d", ok.ThrottleMillis, len(ok.Topics), ok.SessionID)
-	}
-	// An incremental fetch that is throttled keeps its session.
-	more := kmsg.NewPtrFetchRequest()
-	more.MaxBytes, more.SessionID, more.SessionEpoch = 1<<20, ok.SessionID, 1
-	topic := kmsg.NewFetchRequestTopic()
-	topic.TopicID = id
-	p := kmsg.NewFetchRequestTopicPartition()
-	p.FetchOffset, p.PartitionMaxBytes = 1, 1<<20
-	topic.Partitions = append(topic.Partitions, p)
-	more.Topics = append(more.Topics, topic)
-	held := ask[*kmsg.FetchResponse](c, more, 13)
-	if held.ThrottleMillis < 5000 || held.SessionID != ok.SessionID || len(held.Topics) != 0 || held.ErrorCode != 0 {
-		t.Fatalf("throttled %d, session %d, %d topics", held.ThrottleMillis, held.SessionID, len(held.Topics))
-	}
-	h.dial().alterQuotas(quotaChange(quotaParts{part("user")}, "consumer_byte_rate", removed))
-	more.SessionEpoch, more.Topics = 2, nil
-	c = h.dial()
-	if r := ask[*kmsg.FetchResponse](c, more, 13); len(r.Topics) != 1 || len(r.Topics[0].Partitions[0].RecordBatches) < 30_000 {
-		t.Fatalf("%d topics, error %d", len(r.Topics), r.ErrorCode)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		h := startBroker(t)
+		id := h.createTopic("t", 1)
+		c := h.dial()
+		c.produce("t", 0, records(string(make([]byte, 30_000))))
+		c.produce("t", 0, records(string(make([]byte, 30_000))))
+		c.alterQuotas(quotaChange(quotaParts{part("user")}, "consumer_byte_rate", 3_000.0))
+		fetch := func(offset int64) *kmsg.FetchResponse {
+			req := fetchOf("t", id, 0, offset)
+			req.SessionEpoch = 0
+			return ask[*kmsg.FetchResponse](c, req, 13)
+		}
+		// The whole window is 30,000 bytes; a batch more than that is returned all the same when it is the first.
+		first := fetch(0)
+		if first.ThrottleMillis == 0 || len(first.Topics) != 0 || first.SessionID != 0 {
+			t.Fatalf("throttled %d, %d topics, session %d", first.ThrottleMillis, len(first.Topics), first.SessionID)
+		}
+		if sessions, _, _ := h.sessions.Stats(); sessions != 0 {
+			t.Fatalf("%d sessions", sessions)
+		}
+		c.alterQuotas(quotaChange(quotaParts{part("user")}, "consumer_byte_rate", 3_100.0))
+		ok := fetch(0)
+		if ok.ThrottleMillis != 0 || len(ok.Topics) != 1 || len(ok.Topics[0].Partitions[0].RecordBatches) < 30_000 || ok.SessionID == 0 {
+			t.Fatalf("throttled %d, %d topics, session %d", ok.ThrottleMillis, len(ok.Topics), ok.SessionID)
+		}
+		// An incremental fetch that is throttled keeps its session.
+		more := kmsg.NewPtrFetchRequest()
+		more.MaxBytes, more.SessionID, more.SessionEpoch = 1<<20, ok.SessionID, 1
+		topic := kmsg.NewFetchRequestTopic()
+		topic.TopicID = id
+		p := kmsg.NewFetchRequestTopicPartition()
+		p.FetchOffset, p.PartitionMaxBytes = 1, 1<<20
+		topic.Partitions = append(topic.Partitions, p)
+		more.Topics = append(more.Topics, topic)
+		held := ask[*kmsg.FetchResponse](c, more, 13)
+		if held.ThrottleMillis < 5000 || held.SessionID != ok.SessionID || len(held.Topics) != 0 || held.ErrorCode != 0 {
+			t.Fatalf("throttled %d, session %d, %d topics", held.ThrottleMillis, held.SessionID, len(held.Topics))
+		}
+		h.dial().alterQuotas(quotaChange(quotaParts{part("user")}, "consumer_byte_rate", removed))
+		more.SessionEpoch, more.Topics = 2, nil
+		c = h.dial()
+		if r := ask[*kmsg.FetchResponse](c, more, 13); len(r.Topics) != 1 || len(r.Topics[0].Partitions[0].RecordBatches) < 30_000 {
+			t.Fatalf("%d topics, error %d", len(r.Topics), r.ErrorCode)
+		}
+	})
 }
 
 // TestRequestQuota: every request counts, and no wait is longer than a window.
@@ -209,78 +216,79 @@ func TestRequestQuota(t *testing.T) {
 
 // TestMutationQuota: new versions are refused, old ones wait; what is refused leaves nothing.
 func TestMutationQuota(t *testing.T) {
-	h := startBroker(t, "controller.quota.window.num", "2")
-	h.dial().alterQuotas(quotaChange(quotaParts{part("user")}, "controller_mutation_rate", 1.0))
-	create := func(c *conn, version int16, names ...string) *kmsg.CreateTopicsResponse {
-		req := kmsg.NewPtrCreateTopicsRequest()
-		req.TimeoutMillis = 10_000
-		for _, name := range names {
-			topic := kmsg.NewCreateTopicsRequestTopic()
-			topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, 3, 1
-			req.Topics = append(req.Topics, topic)
+	synctest.Test(t, func(t *testing.T) {
+		h := startBroker(t, "controller.quota.window.num", "2")
+		h.dial().alterQuotas(quotaChange(quotaParts{part("user")}, "controller_mutation_rate", 1.0))
+		create := func(c *conn, version int16, names ...string) *kmsg.CreateTopicsResponse {
+			req := kmsg.NewPtrCreateTopicsRequest()
+			req.TimeoutMillis = 10_000
+			for _, name := range names {
+				topic := kmsg.NewCreateTopicsRequestTopic()
+				topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, 3, 1
+				req.Topics = append(req.Topics, topic)
+			}
+			return ask[*kmsg.CreateTopicsResponse](c, req, version)
 		}
-		return ask[*kmsg.CreateTopicsResponse](c, req, version)
-	}
-	exceeded := kerr.ThrottlingQuotaExceeded.Code
-	r := create(h.dial(), 6, "a", "b")
-	if r.Topics[0].ErrorCode != 0 || r.Topics[1].ErrorCode != exceeded || r.ThrottleMillis < 500 || r.ThrottleMillis > 1000 {
-		t.Fatalf("%+v", r)
-	}
-	if h.meta.Image().Topic("b") != nil {
-		t.Fatal("b exists")
-	}
-	old := create(h.dial(), 5, "c")
-	if old.Topics[0].ErrorCode != 0 || old.ThrottleMillis < 3000 {
-		t.Fatalf("%+v", old)
-	}
-	parts := kmsg.NewPtrCreatePartitionsRequest()
-	parts.TimeoutMillis = 10_000
-	parts.Topics = []kmsg.CreatePartitionsRequestTopic{{Topic: "a", Count: 5}}
-	if r := ask[*kmsg.CreatePartitionsResponse](h.dial(), parts, 3); r.Topics[0].ErrorCode != exceeded || r.ThrottleMillis < 2000 {
-		t.Fatalf("%+v", r)
-	}
-	del := kmsg.NewPtrDeleteTopicsRequest()
-	del.TimeoutMillis = 10_000
-	del.Topics = []kmsg.DeleteTopicsRequestTopic{{Topic: new("a")}}
-	if r := ask[*kmsg.DeleteTopicsResponse](h.dial(), del, 6); r.Topics[0].ErrorCode != exceeded || h.meta.Image().Topic("a") == nil {
-		t.Fatalf("%+v", r)
-	}
-	// A topic that a client would have created by asking for it is unknown for now.
-	meta := kmsg.NewPtrMetadataRequest()
-	meta.AllowAutoTopicCreation = true
-	meta.Topics = []kmsg.MetadataRequestTopic{{Topic: new("d")}}
-	if r := ask[*kmsg.MetadataResponse](h.dial(), meta, 9); r.Topics[0].ErrorCode != kerr.UnknownTopicOrPartition.Code || r.ThrottleMillis != 0 {
-		t.Fatalf("%+v", r)
-	}
-	del.TopicNames = []string{"c"}
-	if r := ask[*kmsg.DeleteTopicsResponse](h.dial(), del, 4); r.Topics[0].ErrorCode != 0 || r.ThrottleMillis < 4000 {
-		t.Fatalf("%+v", r)
-	}
+		exceeded := kerr.ThrottlingQuotaExceeded.Code
+		r := create(h.dial(), 6, "a", "b")
+		if r.Topics[0].ErrorCode != 0 || r.Topics[1].ErrorCode != exceeded || r.ThrottleMillis < 500 || r.ThrottleMillis > 1000 {
+			t.Fatalf("%+v", r)
+		}
+		if h.meta.Image().Topic("b") != nil {
+			t.Fatal("b exists")
+		}
+		old := create(h.dial(), 5, "c")
+		if old.Topics[0].ErrorCode != 0 || old.ThrottleMillis < 3000 {
+			t.Fatalf("%+v", old)
+		}
+		parts := kmsg.NewPtrCreatePartitionsRequest()
+		parts.TimeoutMillis = 10_000
+		parts.Topics = []kmsg.CreatePartitionsRequestTopic{{Topic: "a", Count: 5}}
+		if r := ask[*kmsg.CreatePartitionsResponse](h.dial(), parts, 3); r.Topics[0].ErrorCode != exceeded || r.ThrottleMillis < 2000 {
+			t.Fatalf("%+v", r)
+		}
+		del := kmsg.NewPtrDeleteTopicsRequest()
+		del.TimeoutMillis = 10_000
+		del.Topics = []kmsg.DeleteTopicsRequestTopic{{Topic: new("a")}}
+		if r := ask[*kmsg.DeleteTopicsResponse](h.dial(), del, 6); r.Topics[0].ErrorCode != exceeded || h.meta.Image().Topic("a") == nil {
+			t.Fatalf("%+v", r)
+		}
+		// A topic that a client would have created by asking for it is unknown for now.
+		meta := kmsg.NewPtrMetadataRequest()
+		meta.AllowAutoTopicCreation = true
+		meta.Topics = []kmsg.MetadataRequestTopic{{Topic: new("d")}}
+		if r := ask[*kmsg.MetadataResponse](h.dial(), meta, 9); r.Topics[0].ErrorCode != kerr.UnknownTopicOrPartition.Code || r.ThrottleMillis != 0 {
+			t.Fatalf("%+v", r)
+		}
+		del.TopicNames = []string{"c"}
+		if r := ask[*kmsg.DeleteTopicsResponse](h.dial(), del, 4); r.Topics[0].ErrorCode != 0 || r.ThrottleMillis < 4000 {
+			t.Fatalf("%+v", r)
+		}
+	})
 }
 
 // TestQuotaRates: a producer and a consumer that wait as they are told get what their quota says.
 func TestQuotaRates(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some seconds")
-	}
-	h := startBroker(t, "quota.window.num", "2")
-	h.createTopic("t", 1)
-	c := h.dial()
-	const rate = 1_000_000.0
-	c.alterQuotas(quotaChange(quotaParts{part("user")}, "producer_byte_rate", rate))
-	data := records(string(make([]byte, 100_000)))
-	sent := 0
-	took := elapsed(func() {
-		for sent < 5_000_000 {
-			c.produce("t", 0, append([]byte{}, data...))
-			sent += len(data)
+	synctest.Test(t, func(t *testing.T) {
+		h := startBroker(t, "quota.window.num", "2")
+		h.createTopic("t", 1)
+		c := h.dial()
+		const rate = 1_000_000.0
+		c.alterQuotas(quotaChange(quotaParts{part("user")}, "producer_byte_rate", rate))
+		data := records(string(make([]byte, 100_000)))
+		sent := 0
+		took := elapsed(func() {
+			for sent < 5_000_000 {
+				c.produce("t", 0, append([]byte{}, data...))
+				sent += len(data)
+			}
+		})
+		got := (float64(sent) - rate) / took.Seconds() // one window is free
+		t.Logf("%.0f bytes/s in %v", got, took)
+		if got > 1.2*rate || got < 0.6*rate {
+			t.Errorf("%.0f bytes/s with a quota of %.0f", got, rate)
 		}
 	})
-	got := (float64(sent) - rate) / took.Seconds() // one window is free
-	t.Logf("%.0f bytes/s in %v", got, took)
-	if got > 1.2*rate || got < 0.6*rate {
-		t.Errorf("%.0f bytes/s with a quota of %.0f", got, rate)
-	}
 }
 
 // TestQuotaMetrics: what the guide says stands under /metrics.
@@ -345,35 +353,37 @@ func TestQuotasAreForAdministrators(t *testing.T) {
 
 // TestAddressQuota: the rate of an address holds at once, also after a restart, and can be taken back.
 func TestAddressQuota(t *testing.T) {
-	h := startBroker(t, "quota.window.num", "2")
-	admin := h.dial()
-	admin.alterQuotas(quotaChange(quotaParts{part("ip", "127.0.0.1")}, "connection_creation_rate", 1.0))
-	turnedAway := func() (n int) {
-		for range 6 {
-			c := h.dial()
-			c.send(kmsg.NewPtrHeartbeatRequest(), 4)
-			if _, err := c.tryReceive(kmsg.NewPtrHeartbeatRequest()); err != nil {
-				n++
+	synctest.Test(t, func(t *testing.T) {
+		h := startBroker(t, "quota.window.num", "2")
+		admin := h.dial()
+		admin.alterQuotas(quotaChange(quotaParts{part("ip", "127.0.0.1")}, "connection_creation_rate", 1.0))
+		turnedAway := func() (n int) {
+			for range 6 {
+				c := h.dial()
+				c.send(kmsg.NewPtrHeartbeatRequest(), 4)
+				if _, err := c.tryReceive(kmsg.NewPtrHeartbeatRequest()); err != nil {
+					n++
+				}
 			}
+			return n
 		}
-		return n
-	}
-	if n := turnedAway(); n == 0 || n == 6 {
-		t.Fatalf("%d of 6 were turned away", n)
-	}
-	h.restart()
-	if n := turnedAway(); n == 0 || n == 6 {
-		t.Fatalf("%d of 6 were turned away after a restart", n)
-	}
-	waitFor(t, func() bool {
-		c := h.dial()
-		req := kmsg.NewPtrAlterClientQuotasRequest()
-		req.Entries = append(req.Entries, quotaChange(quotaParts{part("ip", "127.0.0.1")}, "connection_creation_rate", removed))
-		c.send(req, 1)
-		_, err := c.tryReceive(req)
-		return err == nil
+		if n := turnedAway(); n == 0 || n == 6 {
+			t.Fatalf("%d of 6 were turned away", n)
+		}
+		h.restart()
+		if n := turnedAway(); n == 0 || n == 6 {
+			t.Fatalf("%d of 6 were turned away after a restart", n)
+		}
+		waitFor(t, func() bool {
+			c := h.dial()
+			req := kmsg.NewPtrAlterClientQuotasRequest()
+			req.Entries = append(req.Entries, quotaChange(quotaParts{part("ip", "127.0.0.1")}, "connection_creation_rate", removed))
+			c.send(req, 1)
+			_, err := c.tryReceive(req)
+			return err == nil
+		})
+		if n := turnedAway(); n != 0 {
+			t.Fatalf("%d were turned away without a quota", n)
+		}
 	})
-	if n := turnedAway(); n != 0 {
-		t.Fatalf("%d were turned away without a quota", n)
-	}
 }

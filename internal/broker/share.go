@@ -31,6 +31,11 @@ func (b *Broker) startShares() {
 	b.shares = coordinator.NewShares(o)
 }
 
+// patientShares is the share coordinator for those in this process who pass requests on to it.
+func (b *Broker) patientShares() share.Persister {
+	return coordinator.Patient{Persister: b.shares, Clock: b.clock}
+}
+
 // closeShares ends the share coordinator; what waits in it is answered.
 func (b *Broker) closeShares() {
 	if b.shares != nil {

@@ -18,7 +18,7 @@ import (
 func (b *Broker) startDelivery() {
 	b.delivery = delivery.NewManager(delivery.Options{
 		Clock: b.clock, Logger: b.log,
-		Persister:   b.shares,
+		Persister:   b.patientShares(),
 		Limits:      b.shareLimits,
 		StartOffset: b.shareStart,
 		MaxSessions: b.cfg.Int("group.share.max.share.sessions"),

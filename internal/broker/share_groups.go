@@ -20,7 +20,7 @@ func (b *Broker) shareGroupOptions(o *coordinator.Options) {
 		if b.shares == nil {
 			return nil
 		}
-		return b.shares
+		return b.patientShares()
 	}
 	o.ShareMemberGone = b.shareMemberGone
 	o.LatestOffset = func(topic string, partition int32) (int64, *kerr.Error) {

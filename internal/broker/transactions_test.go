@@ -250,7 +250,7 @@ func (b *txnBench) committed(topic string, partition int32) []string {
 func (b *txnBench) wantCommitted(topic string, partition int32, want ...string) {
 	b.t.Helper()
 	var got []string
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for time.Now().Before(deadline) {
 		if got = b.committed(topic, partition); slices.Equal(got, want) || len(want) == 0 && len(got) == 0 {
 			return

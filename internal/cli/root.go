@@ -34,6 +34,7 @@ import (
 	"leat.dev/internal/cli/schema"
 	"leat.dev/internal/cli/screen"
 	"leat.dev/internal/cli/serve"
+	"leat.dev/internal/cli/streams"
 	"leat.dev/internal/cli/token"
 	"leat.dev/internal/cli/topic"
 	"leat.dev/internal/cli/txn"
@@ -99,7 +100,7 @@ func newRoot(env *command.Env) *cobra.Command {
 	add("run", serve.NewUp(env), serve.NewBroker(env), registry.New(env), newDemo(env))
 	add("data", produce.New(env), consume.New(env))
 	add("admin", topic.New(env), schema.New(env), group.New(env), txn.New(env), config.New(env), clientmetrics.New(env), acl.New(env), user.New(env), token.New(env), quota.New(env), cluster.New(env), partition.New(env), features.New(env))
-	add("tools", logfile.New(env), bench.New(env), newVersion(env))
+	add("tools", logfile.New(env), streams.New(env), bench.New(env), newVersion(env))
 	root.SetHelpCommandGroupID("tools")
 	root.SetCompletionCommandGroupID("tools")
 	return root

@@ -3,11 +3,11 @@ package commitlog
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
 
+	"leat.dev/internal/base/scratch"
 	"leat.dev/internal/wire/batch"
 	"leat.dev/internal/wire/compress"
 )
@@ -28,8 +28,9 @@ const (
 
 // The room is the process's, as its memory is.
 var (
-	usualRoom   = semaphore.NewWeighted(decodingRoom)
-	unusualRoom sync.Mutex
+	usualRoom     = semaphore.NewWeighted(decodingRoom)
+	unusualRoom   sync.Mutex
+	unusualBuffer = scratch.New(clientDecoded + compress.Slack) // of who has unusualRoom
 )
 
 // decoder is what decoding a client's batch needs, kept for the next one.
@@ -66,6 +67,7 @@ func (d *decoder) open(b batch.Batch) {
 		usualRoom.Release(d.room)
 		unusualRoom.Lock()
 		d.room, d.unusual = 0, true
+		d.decompressor.Use(unusualBuffer.Bytes())
 	}
 	d.records.Reset(b, &d.decompressor, clientDecoded)
 }
@@ -76,10 +78,8 @@ func (d *decoder) close() {
 		d.room = 0
 	}
 	if d.unusual {
-		*d = decoder{}
-		// Buffers of that size must not pile up until the collector comes by itself, which lets the heap grow to a multiple,
-		// nor stay with the process.
-		debug.FreeOSMemory()
+		*d = decoder{} // the builder may have become as large
+		unusualBuffer.Rest()
 		unusualRoom.Unlock()
 	}
 	decoders.Put(d)

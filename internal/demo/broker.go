@@ -30,14 +30,9 @@ func startBroker(ctx context.Context, program, dir, addr string) (*broker, error
 		listen = "127.0.0.1:0"
 	}
 	cmd := exec.Command(program, "broker", "--data", dir, "--listeners", "PLAINTEXT://"+listen, "--http", "off",
-		// A group of two need not wait three seconds for members that might still come.
-		"--set", "group.initial.rebalance.delay.ms=0")
-	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "LEAT_") {
-			cmd.Env = append(cmd.Env, kv)
-		}
-	}
-	dieWithParent(cmd)
+		// A group of two need not wait three seconds for members that might still come, nor six for one that has died.
+		"--set", "group.initial.rebalance.delay.ms=0", "--set", "group.min.session.timeout.ms=100")
+	child(cmd)
 	out, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, err
@@ -77,6 +72,16 @@ func startBroker(ctx context.Context, program, dir, addr string) (*broker, error
 		b.stop()
 		return nil, ctx.Err()
 	}
+}
+
+// child keeps the demo's own settings from a process, and the process from outliving the demo.
+func child(cmd *exec.Cmd) {
+	for _, kv := range os.Environ() {
+		if !strings.HasPrefix(kv, "LEAT_") {
+			cmd.Env = append(cmd.Env, kv)
+		}
+	}
+	dieWithParent(cmd)
 }
 
 func (b *broker) pid() int { return b.cmd.Process.Pid }

@@ -1,9 +1,9 @@
-// Package demo shows what the log is good for in a few seconds: it starts a broker as a process of its own, writes
-// real events through it, lets the members of a consumer group count them into a compacted topic, kills the broker
-// with SIGKILL and a member with it in the middle, and proves from the outside that nothing was lost and nothing
-// counted twice. It speaks to the broker like any user would, by the Kafka protocol.
+// Package demo shows what Leat is good for in a few seconds: it starts a broker as a process of its own, writes real events
+// through it, lets two instances of a streams application count them per region and hour, kills the broker with SIGKILL and
+// an instance with it in the middle, and proves from the outside that nothing was lost and nothing counted twice. It
+// speaks to the broker like any user would, by the Kafka protocol.
 //
-// Goroutines: one loads events, one runs each member; Run waits for all of them.
+// Goroutines: one loads events, one waits for each process; Run waits for all of them.
 package demo
 
 import (
@@ -12,18 +12,23 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"leat.dev/examples/quakes/regions"
 )
 
-// Names and sizes of what the demo makes.
+// The topics are those of the application.
+var (
+	eventsTopic = regions.Quakes.Name
+	countsTopic = regions.Hours.Name
+)
+
 const (
-	eventsTopic = "earthquakes"
-	countsTopic = "earthquake-counts"
-	groupName   = "counters"
-	partitions  = 4
+	partitions = 4
 
 	eventsPerSecond = 1000 // paced, so that there is a middle to crash in
 	crashAfter      = 0.4  // of the events
@@ -64,7 +69,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		defer func() { _ = os.RemoveAll(dir) }() // a temporary directory: the system cleans up what remains
 	}
 	s := &show{out: o.Out, color: o.Color, began: time.Now()}
-	s.title(fmt.Sprintf("%s earthquakes through a durable log, with a crash in the middle", number(len(events))))
+	s.title(fmt.Sprintf("%s earthquakes through a streams application, with a crash in the middle", number(len(events))))
 	s.note(source)
 	r := &run{o: o, show: s, events: events, dir: dir}
 	defer r.stop()
@@ -84,10 +89,9 @@ type run struct {
 	events []event
 	dir    string
 
-	broker  *broker
-	loader  *loader
-	members []*member
-	replays int64
+	broker    *broker
+	loader    *loader
+	instances []*instance
 }
 
 // stop ends whatever still runs.
@@ -95,8 +99,8 @@ func (r *run) stop() {
 	if r.loader != nil {
 		r.loader.stop()
 	}
-	for _, m := range r.members {
-		m.stop()
+	for _, i := range r.instances {
+		i.kill()
 	}
 	if r.broker != nil {
 		r.broker.stop()
@@ -116,30 +120,31 @@ func (r *run) all(ctx context.Context) error {
 	if err := r.createTopics(ctx); err != nil {
 		return err
 	}
-	step.done("%s with %d partitions, %s compacted", eventsTopic, partitions, countsTopic)
+	step.done("%s and %s with %d partitions each", eventsTopic, countsTopic, partitions)
 
-	step = r.show.step("two members join a consumer group")
-	for i := range 2 {
-		m, err := startMember(ctx, r.broker.addr, i+1)
+	step = r.show.step("two instances of the application start")
+	for n := range 2 {
+		i, err := r.startInstance(r.stateDir(n))
 		if err != nil {
 			return err
 		}
-		r.members = append(r.members, m)
+		r.instances = append(r.instances, i)
 	}
-	if err := r.await(ctx, func() bool { return r.members[0].owned() == 2 && r.members[1].owned() == 2 }); err != nil {
-		return fmt.Errorf("waiting for the group: %w", err)
+	if err := r.awaitGroup(ctx, 2); err != nil {
+		return err
 	}
-	step.done("two partitions each")
+	step.done("processes %d and %d, exactly once", r.instances[0].pid(), r.instances[1].pid())
 
 	step = r.show.step("events are written and counted")
 	if r.loader, err = startLoader(ctx, r.broker.addr, r.events); err != nil {
 		return err
 	}
 	target := int64(crashAfter * float64(len(r.events)))
-	if err := r.await(ctx, func() bool { return r.counted() >= target }); err != nil {
+	counted, err := r.awaitCounted(ctx, target)
+	if err != nil {
 		return fmt.Errorf("counting: %w", err)
 	}
-	step.done("%s of %s counted so far", number(int(r.counted())), number(len(r.events)))
+	step.done("%s of %s counted so far", number(int(counted)), number(len(r.events)))
 
 	if err := r.crash(ctx); err != nil {
 		return err
@@ -149,34 +154,29 @@ func (r *run) all(ctx context.Context) error {
 	if err := r.loader.wait(ctx); err != nil {
 		return fmt.Errorf("writing events: %w", err)
 	}
-	if err := r.awaitCommitted(ctx); err != nil {
+	if _, err := r.awaitCounted(ctx, int64(len(r.events))); err != nil {
 		return err
 	}
-	for _, m := range r.members {
-		m.stop()
-		if m.err != nil {
-			return m.err
-		}
-		r.replays += m.replayed.Load()
+	if err := r.awaitResults(ctx); err != nil {
+		return err
 	}
-	step.done("all %s acknowledged, group at the end", number(int(r.loader.acked.Load())))
+	step.done("all %s acknowledged, the application has seen all", number(int(r.loader.acked.Load())))
 	return nil
 }
 
-// crash kills a member between writing its counts and committing its offsets, and the broker with it, and starts
-// both again.
+// crash kills an instance and the broker with it, and starts both again.
 func (r *run) crash(ctx context.Context) error {
 	step := r.show.step("kill -9")
-	dying := r.members[1]
-	lost, err := dying.dieBeforeCommit(ctx)
-	if err != nil {
+	dying := r.instances[1]
+	r.instances = r.instances[:1]
+	if err := dying.cmd.Process.Kill(); err != nil {
 		return err
 	}
 	if err := r.broker.kill(); err != nil {
 		return err
 	}
-	dying.stop()
-	step.crash("broker, and a member that had counted %s but not committed", plural(lost, "event"))
+	<-dying.exited
+	step.crash("the broker and an instance, in the middle of a transaction")
 
 	step = r.show.step("broker recovers on the same data")
 	again, err := startBroker(ctx, r.o.Program, r.dir, r.broker.addr)
@@ -186,35 +186,27 @@ func (r *run) crash(ctx context.Context) error {
 	r.broker = again
 	step.done("process %d", again.pid())
 
-	step = r.show.step("member starts anew")
-	m, err := startMember(ctx, r.broker.addr, 2)
+	step = r.show.step("instance starts anew")
+	i, err := r.startInstance(r.stateDir(1))
 	if err != nil {
 		return err
 	}
-	r.members[1] = m
-	if err := r.await(ctx, func() bool { return m.owned() == 2 }); err != nil {
-		return fmt.Errorf("waiting for the new member: %w", err)
-	}
-	step.done("its counts are read back from the compacted topic")
+	r.instances = append(r.instances, i)
+	step.done("process %d, its state is as its last commit left it", i.pid())
 	return nil
 }
 
-func (r *run) counted() int64 {
-	var n int64
-	for _, m := range r.members {
-		n += m.counted.Load()
-	}
-	return n
-}
+// stateDir is where an instance keeps its state.
+func (r *run) stateDir(n int) string { return filepath.Join(r.dir, fmt.Sprintf("instance-%d", n+1)) }
 
 // await waits until something holds, a member fails or time is up.
 func (r *run) await(ctx context.Context, holds func() bool) error {
-	const look = 5 * time.Millisecond
+	const look = 10 * time.Millisecond
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for !holds() {
-		for _, m := range r.members {
-			if err := m.failed(); err != nil {
+		for _, i := range r.instances {
+			if err := i.failed(); err != nil {
 				return err
 			}
 		}
@@ -237,39 +229,75 @@ func (r *run) createTopics(ctx context.Context) error {
 		return err
 	}
 	defer admin.Close()
-	if _, err := admin.CreateTopic(ctx, partitions, -1, nil, eventsTopic); err != nil {
-		return fmt.Errorf("creating topic %s: %w", eventsTopic, err)
+	made, err := admin.CreateTopics(ctx, partitions, -1, nil, eventsTopic, countsTopic)
+	if err == nil {
+		err = made.Error()
 	}
-	compact := "compact"
-	if _, err := admin.CreateTopic(ctx, partitions, -1, map[string]*string{"cleanup.policy": &compact}, countsTopic); err != nil {
-		return fmt.Errorf("creating topic %s: %w", countsTopic, err)
+	if err != nil {
+		return fmt.Errorf("creating topics: %w", err)
 	}
 	return nil
 }
 
-// awaitCommitted waits until the group has committed the end of every partition.
-func (r *run) awaitCommitted(ctx context.Context) error {
+// awaitGroup waits until the group has so many members and has shared the work.
+func (r *run) awaitGroup(ctx context.Context, members int) error {
 	admin, err := r.admin()
 	if err != nil {
 		return err
 	}
 	defer admin.Close()
-	ends, err := admin.ListEndOffsets(ctx, eventsTopic)
-	if err != nil {
-		return fmt.Errorf("reading the ends of %s: %w", eventsTopic, err)
-	}
-	var last error
 	err = r.await(ctx, func() bool {
-		var committed kadm.OffsetResponses
-		if committed, last = admin.FetchOffsets(ctx, groupName); last != nil {
+		groups, err := admin.DescribeGroups(ctx, application)
+		g := groups[application]
+		return err == nil && g.State == "Stable" && len(g.Members) == members
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for the group: %w", err)
+	}
+	return nil
+}
+
+// awaitCounted waits until the application has committed so many events.
+func (r *run) awaitCounted(ctx context.Context, target int64) (counted int64, err error) {
+	admin, err := r.admin()
+	if err != nil {
+		return 0, err
+	}
+	defer admin.Close()
+	err = r.await(ctx, func() bool {
+		committed, err := admin.FetchOffsets(ctx, application)
+		if err != nil {
 			return false
 		}
-		for p, end := range ends[eventsTopic] {
-			if at, ok := committed.Lookup(eventsTopic, p); end.Offset > 0 && (!ok || at.At < end.Offset) {
+		counted = 0
+		for p := range int32(partitions) {
+			if at, ok := committed.Lookup(eventsTopic, p); ok && at.At > 0 {
+				counted += at.At
+			}
+		}
+		return counted >= target
+	})
+	return counted, err
+}
+
+// awaitResults waits until what was repartitioned is counted too.
+func (r *run) awaitResults(ctx context.Context) error {
+	admin, err := r.admin()
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	return r.await(ctx, func() bool {
+		lags, err := admin.Lag(ctx, application)
+		if err != nil {
+			return false
+		}
+		for _, l := range lags[application].Lag.Sorted() {
+			// A transaction's marker is a record that nobody consumes.
+			if l.Lag > 1 || l.Err != nil {
 				return false
 			}
 		}
-		return true
+		return len(lags[application].Lag.Sorted()) > 0
 	})
-	return errors.Join(err, last)
 }

@@ -8,36 +8,44 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"leat.dev/examples/quakes/regions"
+	"leat.dev/streams"
 )
 
 // correct is what comes back if all is well.
-func correct(events []event) (map[string]int, map[bucket]int64) {
-	times, counts := map[string]int{}, map[bucket]int64{}
+func correct(events []event) (map[string]int, map[bucket]result) {
+	times, results := map[string]int{}, map[bucket]result{}
 	for _, e := range events {
-		times[e.ID]++
-		counts[e.bucket()]++
+		times[e.quake.ID]++
+		r := results[e.bucket()]
+		results[e.bucket()] = result{r.quakes + 1, max(r.strongest, e.quake.Mag)} // none of the made-up ones is below zero
 	}
-	return times, counts
+	return times, results
 }
 
 func TestJudgeSeesEveryFault(t *testing.T) {
 	events := madeUp()
 	one := events[700]
 	for name, c := range map[string]struct {
-		spoil func(times map[string]int, counts map[bucket]int64)
+		spoil func(times map[string]int, results map[bucket]result)
 		want  verdict
 	}{
-		"nothing":         {func(map[string]int, map[bucket]int64) {}, verdict{}},
-		"a lost event":    {func(times map[string]int, _ map[bucket]int64) { delete(times, one.ID) }, verdict{lost: 1}},
-		"a doubled event": {func(times map[string]int, _ map[bucket]int64) { times[one.ID]++ }, verdict{doubled: 1}},
-		"counted twice":   {func(_ map[string]int, counts map[bucket]int64) { counts[one.bucket()]++ }, verdict{wrong: 1}},
-		"a lost count":    {func(_ map[string]int, counts map[bucket]int64) { delete(counts, one.bucket()) }, verdict{wrong: 1}},
-		"a foreign count": {func(_ map[string]int, counts map[bucket]int64) { counts[bucket{"1999-01-01T00", "below 1"}] = 1 }, verdict{wrong: 1}},
+		"nothing":         {func(map[string]int, map[bucket]result) {}, verdict{}},
+		"a lost event":    {func(times map[string]int, _ map[bucket]result) { delete(times, one.quake.ID) }, verdict{lost: 1}},
+		"a doubled event": {func(times map[string]int, _ map[bucket]result) { times[one.quake.ID]++ }, verdict{doubled: 1}},
+		"counted twice": {func(_ map[string]int, results map[bucket]result) {
+			r := results[one.bucket()]
+			r.quakes++
+			results[one.bucket()] = r
+		}, verdict{wrong: 1}},
+		"a lost result":    {func(_ map[string]int, results map[bucket]result) { delete(results, one.bucket()) }, verdict{wrong: 1}},
+		"a foreign result": {func(_ map[string]int, results map[bucket]result) { results[bucket{"Atlantis", 0}] = result{1, 9} }, verdict{wrong: 1}},
 	} {
-		times, counts := correct(events)
-		c.want.counts = len(counts)
-		c.spoil(times, counts)
-		if got := judge(events, times, counts); got != c.want {
+		times, results := correct(events)
+		c.want.results = len(results)
+		c.spoil(times, results)
+		if got := judge(events, times, results); got != c.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
 		}
 	}
@@ -45,10 +53,8 @@ func TestJudgeSeesEveryFault(t *testing.T) {
 
 func TestBuckets(t *testing.T) {
 	for line, want := range map[string]bucket{
-		`{"id":"a","time":1517363399650,"mag":-0.8}`: {"2018-01-31T01", "below 1"},
-		`{"id":"a","time":1517363399650,"mag":1}`:    {"2018-01-31T01", "1 to 2"},
-		`{"id":"a","time":1517367000000,"mag":4.99}`: {"2018-01-31T02", "4 to 5"},
-		`{"id":"a","time":1517367000000,"mag":9.5}`:  {"2018-01-31T02", "5 and up"},
+		`{"id":"a","time":1517363399650,"mag":-0.8,"place":"3 km S of A, B"}`: {"B", 1517360400000},
+		`{"id":"a","time":1517367000000,"mag":9.5,"place":"B"}`:               {"B", 1517364000000},
 	} {
 		e, err := parseEvent([]byte(line))
 		if err != nil || e.bucket() != want {
@@ -88,51 +94,28 @@ func TestLoadEvents(t *testing.T) {
 	}
 }
 
-func TestCountsGoToTheLogAndBack(t *testing.T) {
-	b, c := bucket{"2018-01-31T01", "1 to 2"}, count{Count: 3, Next: 77}
-	r, err := countRecord(2, b, c)
+func TestResultsAreRead(t *testing.T) {
+	key, err := streams.WindowedSerde(regions.Hours.Key, regions.Hours.Size).Append(nil, "", nil, streams.Windowed[string]{Key: "B", Start: 3_600_000, End: 7_200_000})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b2, c2, err := parseCount(r)
-	if err != nil || b2 != b || c2 != c {
-		t.Errorf("got %v %v %v", b2, c2, err)
+	b, c, err := parseResult(&kgo.Record{Key: key, Value: []byte(`{"quakes":3,"strongest":2.5}`)})
+	if want := (bucket{"B", 3_600_000}); err != nil || b != want || c != (result{3, 2.5}) {
+		t.Errorf("got %v %v %v", b, c, err)
 	}
-	if _, _, err := parseCount(&kgo.Record{Key: []byte("x"), Value: []byte("{}")}); err == nil {
-		t.Error("a foreign record is taken for a count")
-	}
-}
-
-// A repeated event must be recognised, wherever reading starts again.
-func TestRepeatsAreRecognised(t *testing.T) {
-	events := madeUp()[:300]
-	for again := range 300 {
-		state := map[bucket]count{}
-		feed := func(from, to int) {
-			for offset := from; offset < to; offset++ {
-				b := events[offset].bucket()
-				state[b], _ = state[b].with(int64(offset))
-			}
-		}
-		feed(0, 200)
-		feed(again*2/3, 300)
-		_, want := correct(events)
-		for b, n := range want {
-			if got := state[b].Count; got != n {
-				t.Fatalf("read again from %d: %v is counted %d times instead of %d", again*2/3, b, got, n)
-			}
-		}
+	if _, _, err := parseResult(&kgo.Record{Key: []byte("x"), Value: []byte("{}")}); err == nil {
+		t.Error("a foreign record is taken for a result")
 	}
 }
 
 func TestTable(t *testing.T) {
 	var out bytes.Buffer
 	s := &show{out: &out}
-	s.table(map[bucket]int64{{"2026-01-01T00", "below 1"}: 8, {"2026-01-01T23", "5 and up"}: 1, {"2026-01-02T01", "1 to 2"}: 1234})
-	want := []string{"2026-01-01        8        ·", "2026-01-02        ·    1,234", "all               8    1,234"}
-	for _, w := range want {
-		if !strings.Contains(out.String(), w) {
-			t.Errorf("no %q in\n%s", w, out.String())
+	const day = 86_400_000
+	s.table(map[bucket]result{{"Chile", 0}: {8, 5.1}, {"Chile", 2 * day}: {4, 6.2}, {"Japan", day}: {1234, 7}})
+	for _, want := range []string{"Japan                           1,234        7.0   █", "Chile                              12        6.2  ▁ ▁", "all 2 regions                   1,246"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
 		}
 	}
 	if s.check(false, "x") || !strings.Contains(out.String(), "WRONG") {

@@ -9,33 +9,30 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"leat.dev/examples/quakes/regions"
 )
 
 // event is one earthquake: what the demo needs of it, and the line as it is written to the log.
 type event struct {
-	ID   string  `json:"id"`
-	Time int64   `json:"time"` // milliseconds since 1970
-	Mag  float64 `json:"mag"`
-	line []byte
+	quake regions.Quake
+	line  []byte
 }
 
 // bucket is what earthquakes are counted by.
 type bucket struct {
-	Hour  string // 2018-01-31T01
-	Class string // of magnitude
+	Region string
+	Hour   int64 // its start, milliseconds since 1970
 }
 
-// classes of magnitude, in order.
-var classes = []string{"below 1", "1 to 2", "2 to 3", "3 to 4", "4 to 5", "5 and up"}
-
 func (e event) bucket() bucket {
-	c := min(max(int(math.Floor(e.Mag)), 0), len(classes)-1)
-	return bucket{Hour: time.UnixMilli(e.Time).UTC().Format("2006-01-02T15"), Class: classes[c]}
+	const hour = int64(time.Hour / time.Millisecond)
+	return bucket{e.quake.Region(), int64(e.quake.Time) / hour * hour}
 }
 
 func parseEvent(line []byte) (event, error) {
 	var e event
-	if err := json.Unmarshal(line, &e); err != nil {
+	if err := json.Unmarshal(line, &e.quake); err != nil {
 		return e, fmt.Errorf("not an event: %w", err)
 	}
 	e.line = line
@@ -82,10 +79,10 @@ func loadEvents(name string) ([]event, string, error) {
 		if err != nil {
 			return nil, "", fmt.Errorf("%s, line %d: %w", name, n, err)
 		}
-		if e.ID == "" || seen[e.ID] {
-			return nil, "", fmt.Errorf("%s, line %d: the id %q is empty or stands twice", name, n, e.ID)
+		if e.quake.ID == "" || seen[e.quake.ID] {
+			return nil, "", fmt.Errorf("%s, line %d: the id %q is empty or stands twice", name, n, e.quake.ID)
 		}
-		seen[e.ID] = true
+		seen[e.quake.ID] = true
 		events = append(events, e)
 	}
 	if err := s.Err(); err != nil {
@@ -95,7 +92,7 @@ func loadEvents(name string) ([]event, string, error) {
 	if len(events) < fewest {
 		return nil, "", fmt.Errorf("%s holds %d events; the demo needs %d", name, len(events), fewest)
 	}
-	first, last := time.UnixMilli(events[0].Time).UTC(), time.UnixMilli(events[len(events)-1].Time).UTC()
+	first, last := events[0].quake.Time.Time().UTC(), events[len(events)-1].quake.Time.Time().UTC()
 	return events, fmt.Sprintf("real events of %s to %s", first.Format("2 January 2006"), last.Format("2 January 2006")), nil
 }
 
@@ -104,12 +101,13 @@ func madeUp() []event {
 	const count, days = 1500, 5
 	rng := rand.New(rand.NewPCG(1906, 4)) // always the same
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	places := []string{"Alaska", "Alaska", "California", "California", "California", "Chile", "Japan", "Nevada", "Washington"}
 	events := make([]event, count)
 	at := start
 	for i := range events {
 		at = at.Add(time.Duration(rng.ExpFloat64() * float64(days*24*time.Hour) / count))
 		mag := math.Round(min(rng.ExpFloat64()/math.Ln10*1.2+0.3, 7)*100) / 100
-		line := fmt.Sprintf(`{"id":"made-up-%04d","time":%d,"mag":%g,"place":"nowhere"}`, i, at.UnixMilli(), mag)
+		line := fmt.Sprintf(`{"id":"made-up-%04d","time":%d,"mag":%g,"place":"somewhere, %s"}`, i, at.UnixMilli(), mag, places[rng.IntN(len(places))])
 		e, err := parseEvent([]byte(line))
 		if err != nil {
 			panic(err) // the line above is always an event

@@ -54,10 +54,10 @@ func (l *loader) load(ctx context.Context, events []event) {
 		due := min(len(events), int(time.Since(start).Seconds()*eventsPerSecond)+1)
 		for ; sent < due; sent++ {
 			e := events[sent]
-			r := &kgo.Record{Key: []byte(e.ID), Value: e.line, Timestamp: time.UnixMilli(e.Time)}
+			r := &kgo.Record{Key: []byte(e.quake.ID), Value: e.line, Timestamp: e.quake.Time.Time()}
 			l.client.Produce(ctx, r, func(_ *kgo.Record, err error) {
 				if err != nil {
-					l.fail(fmt.Errorf("event %s: %w", e.ID, err))
+					l.fail(fmt.Errorf("event %s: %w", e.quake.ID, err))
 					return
 				}
 				l.acked.Add(1)

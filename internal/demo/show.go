@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -61,53 +62,53 @@ func (t *step) line(color, result string) {
 // bars draw a number between nothing and the most.
 var bars = []rune(" ▁▂▃▄▅▆▇█")
 
-// table writes the counts: a line per day, with its hours as bars.
-func (s *show) table(counts map[bucket]int64) {
-	days := map[string]bool{}
-	perHour := map[string]int64{}
-	perClass := map[[2]string]int64{}
-	var most int64
-	for b, n := range counts {
-		day := b.Hour[:len("2006-01-02")]
-		days[day] = true
-		perHour[b.Hour] += n
-		perClass[[2]string{day, b.Class}] += n
-		most = max(most, perHour[b.Hour])
+// table writes the results: a line for each of the regions with the most earthquakes, with their days as bars.
+func (s *show) table(results map[bucket]result) {
+	const (
+		lines = 12
+		day   = int64(24 * time.Hour / time.Millisecond)
+	)
+	type region struct {
+		name      string
+		quakes    int64
+		strongest float64
+		days      map[int64]int64
 	}
-	head := fmt.Sprintf("  %-10s", "day")
-	for _, c := range classes {
-		head += fmt.Sprintf(" %8s", c)
-	}
-	fmt.Fprintf(s.out, "\n%s\n", s.paint(bold, head+fmt.Sprintf(" %7s  %s", "all", "by hour, 0 to 23 UTC")))
-	totals := map[string]int64{}
-	var all int64
-	for _, day := range slices.Sorted(maps.Keys(days)) {
-		line := fmt.Sprintf("  %-10s", day)
-		var sum int64
-		for _, c := range classes {
-			n := perClass[[2]string{day, c}]
-			sum += n
-			totals[c] += n
-			line += fmt.Sprintf(" %8s", blank(n))
+	found := map[string]*region{}
+	var all, most, first, last int64
+	for b, r := range results {
+		g := found[b.Region]
+		if g == nil {
+			g = &region{name: b.Region, strongest: r.strongest, days: map[int64]int64{}}
+			found[b.Region] = g
 		}
-		all += sum
-		line += fmt.Sprintf(" %7s  ", number(int(sum)))
-		var hours strings.Builder
-		for h := range 24 {
-			n := perHour[fmt.Sprintf("%sT%02d", day, h)]
+		d := b.Hour / day
+		if all == 0 {
+			first, last = d, d
+		}
+		first, last = min(first, d), max(last, d)
+		g.quakes += r.quakes
+		g.days[d] += r.quakes
+		g.strongest = max(g.strongest, r.strongest)
+		all += r.quakes
+		most = max(most, g.days[d])
+	}
+	order := slices.SortedFunc(maps.Values(found), func(a, b *region) int {
+		return cmp.Or(cmp.Compare(b.quakes, a.quakes), cmp.Compare(a.name, b.name))
+	})
+	fmt.Fprintf(s.out, "\n%s\n", s.paint(bold, fmt.Sprintf("  %-28s %8s %10s  %s", "region", "quakes", "strongest", "by day")))
+	for _, g := range order[:min(lines, len(order))] {
+		var line strings.Builder
+		for d := first; d <= last; d++ {
 			i := 0
-			if n > 0 {
+			if n := g.days[d]; n > 0 {
 				i = 1 + int(n*int64(len(bars)-2)/most)
 			}
-			hours.WriteRune(bars[i])
+			line.WriteRune(bars[i])
 		}
-		fmt.Fprintf(s.out, "%s%s\n", line, s.paint(green, hours.String()))
+		fmt.Fprintf(s.out, "  %-28s %8s %10.1f  %s\n", g.name, number(int(g.quakes)), g.strongest, s.paint(green, line.String()))
 	}
-	line := fmt.Sprintf("  %-10s", "all")
-	for _, c := range classes {
-		line += fmt.Sprintf(" %8s", blank(totals[c]))
-	}
-	fmt.Fprintf(s.out, "%s\n\n", s.paint(bold, line+fmt.Sprintf(" %7s", number(int(all)))))
+	fmt.Fprintf(s.out, "%s\n\n", s.paint(bold, fmt.Sprintf("  %-28s %8s", fmt.Sprintf("all %d regions", len(order)), number(int(all)))))
 }
 
 // check writes a line of the proof and returns whether it holds.
@@ -122,13 +123,6 @@ func (s *show) check(ok bool, format string, args ...any) bool {
 
 func (s *show) end() {
 	fmt.Fprintf(s.out, "\n  %s\n\n", s.paint(dim, "all in "+duration(time.Since(s.began))))
-}
-
-func blank(n int64) string {
-	if n == 0 {
-		return "·"
-	}
-	return number(int(n))
 }
 
 func number(n int) string {

@@ -119,6 +119,14 @@ func (n *testNode) close() {
 // startBroker registers broker 1.
 func (n *testNode) startBroker(previousEpoch int64) int64 {
 	n.t.Helper()
+	epoch, err := n.tryStartBroker(previousEpoch)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return epoch
+}
+
+func (n *testNode) tryStartBroker(previousEpoch int64) (int64, error) {
 	req := kmsg.NewPtrBrokerRegistrationRequest()
 	req.BrokerID, req.ClusterID, req.PreviousBrokerEpoch = 1, "test-cluster", previousEpoch
 	req.IncarnationID = [16]byte{1}
@@ -126,11 +134,7 @@ func (n *testNode) startBroker(previousEpoch int64) int64 {
 	l.Name, l.Host, l.Port = "PLAINTEXT", "localhost", 9092
 	req.Listeners = append(req.Listeners, l)
 	req.LogDirs = [][16]byte{{9}}
-	epoch, err := n.StartBroker(n.t.Context(), req)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	return epoch
+	return n.StartBroker(n.t.Context(), req)
 }
 
 func topicRequest(name string, partitions int32, factor int16, cfg ...string) *kmsg.CreateTopicsRequest {
@@ -344,7 +348,7 @@ func TestSnapshotsCutTheLog(t *testing.T) {
 // waitFor polls a condition that another goroutine makes true.
 func waitFor(t testing.TB, ok func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -352,7 +356,7 @@ func waitFor(t testing.TB, ok func() bool) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatal("it did not happen within 10 s")
+			t.Fatal("it did not happen within a minute")
 		}
 	}
 }

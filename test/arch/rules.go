@@ -35,6 +35,14 @@ const (
 	demo      = "internal/demo"
 	cli       = "internal/cli"
 	launch    = "test/launch"
+
+	streams         = "streams"
+	streamsCodec    = "streams/internal/codec"
+	streamsState    = "streams/internal/state"
+	streamsTopology = "streams/internal/topology"
+	streamsDescribe = "streams/describe"
+	streamsPlan     = "streams/internal/plan"
+	streamsEngine   = "streams/internal/engine"
 )
 
 // Modules, so that a typing error in the table is a compile error.
@@ -63,6 +71,8 @@ const (
 	modAvro        = "github.com/twmb/avro"
 	modRapid       = "pgregory.net/rapid"
 	modPorcupine   = "github.com/anishathalye/porcupine"
+	modPebble      = "github.com/cockroachdb/pebble/v2"
+	modBtree       = "github.com/tidwall/btree"
 )
 
 // testModules may be imported by any _test.go file.
@@ -110,11 +120,11 @@ var rooms = []room{
 		why: "platform runs roles in one process. It may import every room of internal except the command line, which stands on it.",
 	},
 	{
-		path: demo, modules: []string{modFranz, modKmsg, modKadm, modXTerm},
+		path: demo, imports: []string{streams, "examples"}, modules: []string{modFranz, modKmsg, modKadm, modXTerm},
 		why: "the demo shows what a user sees: a process, a crash, the Kafka protocol. It must not know the broker's inside.",
 	},
 	{
-		path: cli, imports: []string{base, wire, commitlog, metadata, registry, platform, demo}, modules: []string{modFranz, modKmsg, modKadm, modCobra, modPflag, modYAML, modProgressbar, modXTerm, modXSys, modXSync},
+		path: cli, imports: []string{base, wire, commitlog, metadata, registry, platform, demo, streamsDescribe}, modules: []string{modFranz, modKmsg, modKadm, modCobra, modPflag, modYAML, modProgressbar, modXTerm, modXSys, modXSync},
 		why: "commands reach a broker only through the Kafka protocol, so that all of them work against Apache Kafka too; `log dump` and `log verify` may read files through commitlog. The broker's inside is closed to them.",
 	},
 	{
@@ -122,7 +132,35 @@ var rooms = []room{
 		why: "main is wiring only: whatever is worth a test belongs in cli or platform.",
 	},
 	{
-		path: "examples", modules: []string{modFranz, modKmsg, modKadm, modXTerm, modProgressbar},
+		path: streamsCodec, imports: []string{base},
+		why: "the byte formats of Kafka Streams: values in, bytes out. They stand alone, so that tools can read what an application wrote.",
+	},
+	{
+		path: streamsState, imports: []string{base, streamsCodec}, modules: []string{modPebble, modBtree},
+		why: "state is bytes by key on disk or in memory. It knows no types, no topology and no cluster.",
+	},
+	{
+		path: streamsTopology,
+		why:  "the graph that runs and what follows from it: drawings, sub-topologies, internal topics. It runs nothing and knows no types.",
+	},
+	{
+		path: streamsDescribe, imports: []string{streamsTopology},
+		why: "reads and draws descriptions of topologies, those of Java too: nothing that runs one.",
+	},
+	{
+		path: streamsPlan, imports: []string{streamsTopology},
+		why: "the logical graph with Kafka's names and optimisations. It writes a topology and runs nothing.",
+	},
+	{
+		path: streamsEngine, imports: []string{base, streamsCodec, streamsState, streamsTopology}, modules: []string{modFranz, modKmsg, modKadm, modPrometheus, modXSync},
+		why: "what drives tasks, by the Kafka protocol so that it runs on any cluster: our broker's inside is closed to it, and so are the types of package streams.",
+	},
+	{
+		path: streams, imports: []string{base, streamsCodec, streamsState, streamsTopology, streamsPlan, streamsEngine}, modules: []string{modFranz, modProto, modAvro, modPrometheus, modBtree},
+		why: "the public library and its testing kit: whoever imports them must not get a broker with it.",
+	},
+	{
+		path: "examples", imports: []string{streams}, modules: []string{modFranz, modKmsg, modKadm, modXTerm, modProgressbar},
 		why: "an example is what a user could write: public packages and the Kafka protocol, nothing of internal.",
 	},
 	{
@@ -158,6 +196,10 @@ var rooms = []room{
 		why: "both brokers are asked over the protocol; the wire's batches are only what is sent.",
 	},
 	{
+		path: "test/streams", imports: []string{streams, launch},
+		why: "programs as a user writes them, beside the same ones on Kafka Streams: the public packages only.",
+	},
+	{
 		path: "test/chaos", imports: []string{launch}, modules: []string{modFranz, modKmsg, modKadm, modPorcupine, modXSys, modCompress, modLZ4},
 		why: "a killed process is a child process: chaos uses the binary and the protocol only.",
 	},
@@ -166,8 +208,16 @@ var rooms = []room{
 		why: "registries are judged as processes, over HTTP and by the topic they leave behind.",
 	},
 	{
-		path: "test/bench", imports: []string{launch}, modules: []string{modFranz, modKmsg, modKadm, modXSys},
-		why: "both brokers must be measured by the same client from outside.",
+		path: "test/streamsapp", imports: []string{launch, "test/shell", streams}, modules: []string{modFranz, modKmsg, modKadm, modPrometheus},
+		why: "streams applications are run as their users run them, against a broker that is a child process.",
+	},
+	{
+		path: "test/streams", imports: []string{launch, streams, streamsState, streamsTopology, streamsPlan, streamsEngine, streamsCodec, base}, modules: []string{modFranz, modKmsg, modKadm, modProto},
+		why: "the library is held against Kafka Streams and against naive models.",
+	},
+	{
+		path: "test/bench", imports: []string{launch, streams}, modules: []string{modFranz, modKmsg, modKadm, modXSys},
+		why: "both brokers must be measured by the same client from outside, and applications of package streams as their users run them.",
 	},
 	{
 		path: "test/sim", imports: []string{base, wire, commitlog, metadata, coord, broker, platform}, modules: []string{modFranz, modKmsg, modRapid, modPorcupine},
@@ -231,7 +281,7 @@ var bans = []ban{
 		why: "the global random source cannot be replayed from a seed: pass a *rand.Rand (tests print its seed)",
 	},
 	{
-		pkg: "crypto/rand", allowed: and(edge, base),
+		pkg: "crypto/rand", allowed: and(edge, base, streams),
 		why: "identifiers come from a random source that is an argument (an io.Reader), so that a simulation can repeat them",
 	},
 	{

@@ -66,7 +66,8 @@ func enter(root, p, rel, name string) error {
 	if rel == "." {
 		return nil
 	}
-	if strings.HasPrefix(name, ".") || name == "testdata" || name == "node_modules" || name == "bin" || name == "work" {
+	// What begins with . or _ is no package to Go either; a test may be writing one at this moment.
+	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || name == "testdata" || name == "node_modules" || name == "bin" || name == "work" {
 		return filepath.SkipDir
 	}
 	if _, err := os.Stat(filepath.Join(p, "go.mod")); err == nil {

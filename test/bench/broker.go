@@ -20,6 +20,15 @@ type node struct {
 	ready time.Duration // of the first start
 	over  string        // said in rows' names when clients do not come by plain TCP
 	opts  []kgo.Opt     // of every client
+	addr  string        // of a broker that is not ours to end; "": Broker's
+}
+
+// Addr is where clients find it.
+func (n *node) Addr() string {
+	if n.addr != "" {
+		return n.addr
+	}
+	return n.Broker.Addr()
 }
 
 func (b *bench) start(ctx context.Context, s system) (*node, error) {
@@ -49,7 +58,9 @@ func (n *node) restart(ctx context.Context) (time.Duration, error) {
 
 // end takes the broker and its data away.
 func (n *node) end() {
-	_ = n.Kill()
+	if n.addr == "" {
+		_ = n.Kill()
+	}
 	_ = os.RemoveAll(n.dir) // a folder of the system's temporary ones
 }
 

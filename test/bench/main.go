@@ -1,6 +1,7 @@
 // Command bench measures our broker and Apache Kafka in the same run, with the same client and settings.
 //
 //	go run ./test/bench [-quick] [-systems leat-commit,kafka] [-only throughput,latency] [-markdown FILE]
+//	go run ./test/bench -only streams [-quick] [-long] [-systems leat-os] [-markdown FILE]
 //
 // Each measurement runs on each system in turn, so that a slow minute of the machine meets all of them. The
 // client is franz-go; one row uses Kafka's own Java perf client. Brokers are child processes and their cost is
@@ -90,23 +91,39 @@ func main() {
 
 func run(ctx context.Context, argv []string) error {
 	flags := flag.NewFlagSet(argv[0], flag.ExitOnError)
-	quick := flags.Bool("quick", false, "a couple of minutes, for CI: shows that it works, figures are rough")
-	only := flags.String("only", "", "measurements, of: floor,startup,throughput,latency,java,tls,transactions,committed,rebalance,partitions")
+	quick := flags.Bool("quick", false, "a couple of minutes (streams: five), for CI: shows that it works, figures are rough")
+	only := flags.String("only", "", "measurements, of: floor,startup,throughput,latency,java,tls,transactions,committed,rebalance,partitions; or streams alone: applications of package streams beside Kafka Streams")
 	which := flags.String("systems", "", "systems, of: leat-commit,leat-os,kafka,kafka-flush")
 	dir := flags.String("dir", "", "where brokers keep their data; the disk under it is measured too")
 	floor := flags.String("floor", "", "serve one connection of the floor's measurement: receive or send (used by this program)")
 	markdown := flags.String("markdown", "", "write the table to this file as well")
+	app := flags.String("streams-app", "", "be the streams application of this job (used by this program)")
+	var streaming streamsSettings
+	flags.BoolVar(&streaming.long, "long", false, "streams: 10 million records in place of 2 million")
+	flags.Int64Var(&streaming.records, "records", 0, "streams: so many records")
+	flags.StringVar(&streaming.workloads, "workloads", "", "streams: of filter,count,hop,hop-slices,join,table,restore")
+	flags.StringVar(&streaming.sides, "side", "", "streams: leat or java alone")
+	flags.StringVar(&streaming.guarantee, "guarantee", "", "streams: alo or eos alone")
+	flags.StringVar(&streaming.caches, "caches", "", "streams: on or off alone")
+	flags.StringVar(&streaming.broker, "broker", "", "streams: a broker that runs already, and may have the inputs of an earlier run with as many records")
+	flags.StringVar(&streaming.profiles, "profiles", "", "streams: folder for profiles of our side")
 	if err := flags.Parse(argv[1:]); err != nil {
 		return err
 	}
 	if *floor != "" {
 		return serveFloor(*floor, *dir)
 	}
+	if *app != "" {
+		return runChild(*app)
+	}
 	b := &bench{settings: sizes(*quick), table: newTable()}
 	b.dir = *dir
 	chosen, err := available(ctx, pick(*which))
 	if err != nil {
 		return err
+	}
+	if *only == "streams" {
+		return compareStreams(ctx, b, streaming, chosen[0], *markdown, argv)
 	}
 	if *only == "" || slices.Contains(strings.Split(*only, ","), "floor") {
 		fmt.Println("-- floor")
@@ -145,6 +162,25 @@ func run(ctx context.Context, argv []string) error {
 	}
 	b.table.markdown(f, "go run ./test/bench "+strings.Join(argv[1:], " "))
 	return f.Close()
+}
+
+// compareStreams is a table of its own, on one broker.
+func compareStreams(ctx context.Context, b *bench, set streamsSettings, s system, markdown string, argv []string) error {
+	fmt.Printf("-- streams: broker %s\n", s.name)
+	t, err := streamsRows(ctx, b, set, s)
+	if t == nil {
+		return err
+	}
+	fmt.Println()
+	if e := t.text(os.Stdout); e != nil || markdown == "" {
+		return errors.Join(err, e)
+	}
+	f, e := os.Create(markdown)
+	if e != nil {
+		return errors.Join(err, e)
+	}
+	t.markdown(f, "go run ./test/bench "+strings.Join(argv[1:], " "))
+	return errors.Join(err, f.Close())
 }
 
 type skipped struct{ reason string }

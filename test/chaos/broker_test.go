@@ -64,7 +64,7 @@ func startBroker(t *testing.T, data string, props map[string]string) *launch.Bro
 
 func restart(t *testing.T, b *launch.Broker) time.Duration {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	took, err := b.Start(ctx)
 	if err != nil {
@@ -93,7 +93,7 @@ func client(t *testing.T, b *launch.Broker, opts ...kgo.Opt) *kgo.Client {
 
 func createTopic(t *testing.T, b *launch.Broker, topic string, partitions int32) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if _, err := kadm.NewClient(client(t, b)).CreateTopic(ctx, partitions, 1, nil, topic); err != nil {
 		t.Fatal(err)

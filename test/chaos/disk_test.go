@@ -62,7 +62,7 @@ func TestFullDisk(t *testing.T) {
 	payload := make([]byte, 64<<10)
 	produce := func() error {
 		for p := range int32(2) {
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			r, err := cl.ProduceSync(ctx, &kgo.Record{Partition: p, Value: payload}).First()
 			cancel()
 			if err != nil {
@@ -90,18 +90,18 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	freed := time.Now()
-	deadline, cancel := context.WithTimeout(t.Context(), time.Minute)
+	deadline, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for err := produce(); err != nil; err = produce() {
 		if !pause(deadline, 100*time.Millisecond) {
-			t.Fatalf("a minute after space was freed: %v\n%s", err, b.LogTail(30))
+			t.Fatalf("two minutes after space was freed: %v\n%s", err, b.LogTail(30))
 		}
 	}
 	t.Logf("both partitions took records again %v after space was freed", time.Since(freed).Round(time.Millisecond))
 	readBack(t, b, acked)
 
 	// The same after a restart: what came back was no illusion of the process.
-	stop, done := context.WithTimeout(t.Context(), 30*time.Second)
+	stop, done := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer done()
 	if _, err := b.Stop(stop); err != nil {
 		t.Fatal(err)
@@ -116,7 +116,7 @@ func stillUp(t *testing.T, b *launch.Broker) {
 	if !b.Running() {
 		t.Fatalf("the process ended:\n%s", b.LogTail(30))
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	admin := kadm.NewClient(client(t, b))
 	if _, err := admin.ListTopics(ctx); err != nil {

@@ -85,7 +85,7 @@ func killLoop(t *testing.T, b *launch.Broker, random *rand.Rand, lasts time.Dura
 		// What was acknowledged before the end must be there after it.
 		before := commits.snapshot()
 		if random.IntN(5) == 0 {
-			stop, done := context.WithTimeout(context.Background(), 30*time.Second)
+			stop, done := context.WithTimeout(context.Background(), 2*time.Minute)
 			_, err := b.Stop(stop)
 			done()
 			if err != nil {
@@ -118,14 +118,14 @@ func newLedger(id int) *ledger { return &ledger{id: id} }
 
 func (l *ledger) write(ctx context.Context, t *testing.T, b *launch.Broker) {
 	cl := client(t, b, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(5000),
-		kgo.RecordDeliveryTimeout(2*time.Minute), kgo.ProducerLinger(2*time.Millisecond), kgo.DefaultProduceTopic(killTopic))
+		kgo.RecordDeliveryTimeout(4*time.Minute), kgo.ProducerLinger(2*time.Millisecond), kgo.DefaultProduceTopic(killTopic))
 	// Records that were begun may finish after the load: their fate must be known.
 	for pause(ctx, 5*time.Millisecond) {
 		for i := range int32(60) {
 			l.produce(cl, i%killPartitions)
 		}
 	}
-	flush, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	flush, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
 	if err := cl.Flush(flush); err != nil {
 		t.Errorf("producer %d: flush: %v", l.id, err)
@@ -231,7 +231,7 @@ func checkCommitted(t *testing.T, b *launch.Broker, commits *committed) {
 // compareCommitted asks the broker for the group's offsets: none may be below what was acknowledged.
 func compareCommitted(t *testing.T, b *launch.Broker, want map[int32]int64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cl := client(t, b)
 	defer cl.Close()
@@ -250,7 +250,7 @@ func compareCommitted(t *testing.T, b *launch.Broker, want map[int32]int64) {
 // checkLog reads every partition and compares it with the ledgers. It returns the number of records stored.
 func checkLog(t *testing.T, b *launch.Broker, ledgers []*ledger) int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
 	ends, err := kadm.NewClient(client(t, b)).ListEndOffsets(ctx, killTopic)
 	if err != nil {

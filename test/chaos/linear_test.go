@@ -128,7 +128,7 @@ func TestLinearizable(t *testing.T) {
 		}
 	}
 	history = settle(history, stored, int64(time.Since(begin)))
-	result, info := porcupine.CheckOperationsVerbose(logModel, history, 2*time.Minute)
+	result, info := porcupine.CheckOperationsVerbose(logModel, history, 5*time.Minute)
 	t.Logf("%d operations (%d appends, %d of them without an answer) through %d kills: %s", len(history), appends, unknown, kills, result)
 	if result == porcupine.Ok {
 		if len(history) < 100 || appends == 0 || kills == 0 {
@@ -148,7 +148,7 @@ func finalOffsets(t *testing.T, b *launch.Broker) map[uint64]int64 {
 	t.Helper()
 	cl := client(t, b)
 	out := map[uint64]int64{}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	for p := range int32(linearPartitions) {
 		_, values, err := readAll(ctx, cl, p)

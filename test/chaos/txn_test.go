@@ -101,7 +101,7 @@ func settled(t *testing.T, b interface{ Addr() string }) {
 	}
 	defer cl.Close()
 	admin := kadm.NewClient(cl)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	for {
 		stable, err1 := admin.ListCommittedOffsets(ctx, txnTopic)
@@ -172,7 +172,7 @@ func (r *reader) poll(ctx context.Context) {
 // runTo reads until the consumer stands at the ends. The last records may be markers or aborted, which it never
 // shows, so it stops when nothing has come for a while.
 func (r *reader) runTo(ctx context.Context, ends map[int32]int64) {
-	for quiet := 0; quiet < 20; {
+	for quiet := 0; quiet < 100; {
 		before := r.count()
 		short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 		r.poll(short)

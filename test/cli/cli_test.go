@@ -118,7 +118,7 @@ func compare(t *testing.T, want, got []block) {
 // play runs a script's commands on a fresh broker.
 func play(t *testing.T, kind string, blocks []block, restarts bool) []block {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	s, err := shell.New(ctx, kind, t.TempDir(), "sh")
 	if errors.Is(err, launch.ErrUnavailable) {

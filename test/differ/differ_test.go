@@ -154,7 +154,7 @@ func TestLeat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answers := goThrough(t, launch.Leat, versions, nil)
+	answers := goThrough(t, launch.Leat, versions, recorded)
 	missing := map[kmsg.Key]int{}
 	found := digest{}
 	for _, a := range answers {

@@ -61,7 +61,7 @@ const settle = 25 * time.Millisecond
 
 // Connect asks what the broker serves and waits until its coordinators do.
 func (s *Side) Connect(ctx context.Context) error {
-	s.main, s.aside = &wire{addr: s.Addr}, &wire{addr: s.Addr}
+	s.main, s.aside = &wire{addr: s.Addr, limit: s.patience()}, &wire{addr: s.Addr, limit: s.patience()}
 	s.logins = map[string]*wire{}
 	s.fresh, s.seen = map[string]int{}, map[recordKey]bool{}
 	s.normal = normalizer{now: time.Now(), topics: map[[16]byte]string{}}
@@ -74,6 +74,14 @@ func (s *Side) Connect(ctx context.Context) error {
 		return err
 	}
 	return s.learnTopics()
+}
+
+// patience is how long to wait for an answer.
+func (s *Side) patience() time.Duration {
+	if s.Kafka {
+		return answerLimit
+	}
+	return busyLimit
 }
 
 func (s *Side) awaitCoordinators(ctx context.Context) error {
@@ -306,9 +314,11 @@ func (s *Side) template(ctx context.Context, t *Template, partVersion, version i
 		if s.Progress != nil {
 			s.Progress(fmt.Sprintf("%s: %s v%d", s.script.Name, name, version))
 		}
-		s.limit = 0
+		s.limit = s.patience()
 		if s.Recorded[recordKey{s.script.Name, name, partVersion}] == overtime {
-			s.limit = silence
+			if s.limit = answerLimit; s.Kafka {
+				s.limit = silence
+			}
 		}
 		text, err := s.exchange(ctx, t, req, version, body, i == 0)
 		if err != nil {
@@ -336,7 +346,7 @@ const notServed = "not served"
 func (s *Side) exchange(ctx context.Context, t *Template, req kmsg.Request, version int16, body []byte, original bool) (string, error) {
 	w := s.main
 	if t.Secured {
-		w = &wire{addr: s.Secured}
+		w = &wire{addr: s.Secured, limit: s.patience()}
 		defer w.close()
 	}
 	if t.Login != nil {
@@ -466,7 +476,7 @@ func (s *Side) loggedIn(how []string) (*wire, error) {
 	name := strings.Join(how, " ")
 	w := s.logins[name]
 	if w == nil {
-		w = &wire{addr: s.Secured}
+		w = &wire{addr: s.Secured, limit: s.patience()}
 		s.logins[name] = w
 	}
 	if w.conn != nil {

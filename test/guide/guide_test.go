@@ -61,7 +61,7 @@ func run(t *testing.T, page string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	s, err := shell.New(ctx, launch.Leat, t.TempDir(), "bash")
 	if errors.Is(err, launch.ErrUnavailable) {

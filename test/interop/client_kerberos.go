@@ -76,12 +76,8 @@ func (k *realmOf) make() error {
 	if err := os.MkdirAll(k.dir, 0o750); err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	k.port = l.Addr().(*net.TCPAddr).Port
-	if err := l.Close(); err != nil {
+	var err error
+	if k.port, err = launch.FreePort(); err != nil {
 		return err
 	}
 	port := strconv.Itoa(k.port)
@@ -124,7 +120,7 @@ func (k *realmOf) serve() (stop func(), err error) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}
-	for range 100 {
+	for range 1200 { // a minute
 		conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(k.port)))
 		if err == nil {
 			return stop, conn.Close()
@@ -156,18 +152,18 @@ func (k *realmOf) startBroker() (*launch.Broker, error) {
 }
 
 func (k *realmOf) kcat(addr string) {
-	args := func(who string) []string {
+	args := func(who, patience string) []string {
 		return []string{
 			"-b", addr, "-X", "security.protocol=sasl_plaintext", "-X", "sasl.mechanism=GSSAPI", "-X", "sasl.kerberos.service.name=kafka",
-			"-X", "sasl.kerberos.principal=" + who, "-X", "sasl.kerberos.keytab=" + k.file(who+".keytab"), "-X", "message.timeout.ms=6000",
+			"-X", "sasl.kerberos.principal=" + who, "-X", "sasl.kerberos.keytab=" + k.file(who+".keytab"), "-X", "message.timeout.ms=" + patience,
 		}
 	}
 	k.e.step(k.ctx, "kcat: a ticket", func() error {
-		_, err := k.e.run(k.ctx, command{stdin: "by ticket\n", env: k.env()}, "kcat", append(args("alice"), "-P", "-t", "kerberos", "-p", "0")...)
+		_, err := k.e.run(k.ctx, command{stdin: "by ticket\n", env: k.env()}, "kcat", append(args("alice", "45000"), "-P", "-t", "kerberos", "-p", "0")...)
 		if err != nil {
 			return err
 		}
-		out, err := k.e.run(k.ctx, command{env: k.env()}, "kcat", append(args("alice"), "-C", "-q", "-e", "-t", "kerberos", "-o", "beginning")...)
+		out, err := k.e.run(k.ctx, command{env: k.env()}, "kcat", append(args("alice", "45000"), "-C", "-q", "-e", "-t", "kerberos", "-o", "beginning")...)
 		if err != nil {
 			return err
 		}
@@ -177,7 +173,7 @@ func (k *realmOf) kcat(addr string) {
 		if err := os.RemoveAll(k.file("tickets")); err != nil {
 			return err
 		}
-		_, err := k.e.run(k.ctx, command{stdin: "x\n", env: k.env(), fails: true}, "kcat", append(args("carol"), "-P", "-t", "kerberos", "-p", "0")...)
+		_, err := k.e.run(k.ctx, command{stdin: "x\n", env: k.env(), fails: true}, "kcat", append(args("carol", "6000"), "-P", "-t", "kerberos", "-p", "0")...)
 		return err
 	})
 }

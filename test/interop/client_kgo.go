@@ -109,6 +109,9 @@ func buildKgo(ctx context.Context, e *env) (binary, dir string, err error) {
 	if err := os.CopyFS(src, os.DirFS(mod.Dir)); err != nil {
 		return "", "", err
 	}
+	if err := e.fetch(ctx, command{dir: src, limit: 3 * time.Minute, env: []string{"GOFLAGS=-mod=mod"}}, "go", "mod", "download"); err != nil {
+		return "", "", skip("the module proxy has not what franz-go %s needs: %v", kgoVersion, err)
+	}
 	_, err = e.run(ctx, command{dir: src, limit: 5 * time.Minute, env: []string{"GOFLAGS=-mod=mod"}}, "go", "test", "-c", "-o", binary, "./pkg/kgo")
 	return binary, dir, err
 }

@@ -35,7 +35,7 @@ func python(ctx context.Context, e *env, script, requirement string, args ...str
 		if _, err := e.run(ctx, command{limit: 2 * time.Minute}, "python3", "-m", "venv", "--clear", venv); err != nil {
 			return skip("no virtual environment (Debian: apt-get install python3-venv): %v", err)
 		}
-		if _, err := e.run(ctx, command{limit: 3 * time.Minute}, bin, "-m", "pip", "install", "-q", requirement); err != nil {
+		if err := e.fetch(ctx, command{limit: 3 * time.Minute}, bin, "-m", "pip", "install", "-q", requirement); err != nil {
 			return skip("PyPI has no %s for this machine: %v", requirement, err)
 		}
 		if err := os.WriteFile(done, nil, 0o640); err != nil {

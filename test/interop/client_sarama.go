@@ -11,6 +11,9 @@ import (
 func sarama(ctx context.Context, e *env) error {
 	binary := filepath.Join(e.work, "sarama-job")
 	dir := e.source("sarama")
+	if err := e.modules(ctx, dir); err != nil {
+		return err
+	}
 	if _, err := e.run(ctx, command{dir: dir, limit: 4 * time.Minute, env: []string{"GOFLAGS=-buildvcs=false"}}, "go", "build", "-o", binary, "."); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -22,6 +23,9 @@ func schemasGo(ctx context.Context, e *env) error {
 	defer stop()
 	// The serializers name types of the client that wraps librdkafka, so they do not build without a C compiler.
 	if err := have("gcc", "gcc"); err != nil {
+		return err
+	}
+	if err := e.modules(ctx, e.source("srclients")); err != nil {
 		return err
 	}
 	binary := filepath.Join(e.work, "srclients")
@@ -50,7 +54,7 @@ func startRegistry(ctx context.Context, e *env) (url string, stop func(), err er
 	if bin == "" {
 		bin = filepath.Join(e.root, "bin", "leat")
 	}
-	cmd := exec.Command(bin, "registry", "--bootstrap-servers", e.addr, "--listen", "127.0.0.1:0")
+	cmd := exec.Command(bin, "registry", "--bootstrap-servers", e.addr, "--listen", "127.0.0.1:0", "--store-timeout", "30s")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StderrPipe()
 	if err != nil {
@@ -64,11 +68,13 @@ func startRegistry(ctx context.Context, e *env) (url string, stop func(), err er
 		_ = cmd.Wait() // killed: how it ended says nothing
 	}
 	defer context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })()
-	line, err := bufio.NewReader(out).ReadString('\n')
-	m := registryReady.FindStringSubmatch(line)
-	if m == nil {
-		stop()
-		return "", nil, fmt.Errorf("the registry does not become ready: %q %w", line, err)
+	var said strings.Builder
+	for lines := bufio.NewScanner(out); lines.Scan(); { // a warning may come before
+		if m := registryReady.FindStringSubmatch(lines.Text()); m != nil {
+			return m[1], stop, nil
+		}
+		said.WriteString(lines.Text() + "\n")
 	}
-	return m[1], stop, nil
+	stop()
+	return "", nil, fmt.Errorf("the registry does not become ready: %s", said.String())
 }

@@ -173,6 +173,31 @@ func (e *env) source(elem ...string) string {
 	return filepath.Join(append([]string{e.root, "test", "interop"}, elem...)...)
 }
 
+// fetch runs a program that gets something from the network. It is tried again: registries refuse a request now and then.
+func (e *env) fetch(ctx context.Context, c command, name string, args ...string) error {
+	const tries = 3
+	for try := 1; ; try++ {
+		_, err := e.run(ctx, c, name, args...)
+		if err == nil || try == tries {
+			return err
+		}
+		fmt.Fprintf(e.w, "  %s %s: try %d of %d: %s\n", name, strings.Join(args, " "), try, tries, firstLine(err))
+		select {
+		case <-time.After(time.Duration(try) * 5 * time.Second):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// modules has the modules that a folder's go.mod names, or skips the job.
+func (e *env) modules(ctx context.Context, dir string) error {
+	if err := e.fetch(ctx, command{dir: dir, limit: 3 * time.Minute, env: []string{"GOFLAGS=-buildvcs=false"}}, "go", "mod", "download"); err != nil {
+		return skip("the Go proxy gives no modules: %v", err)
+	}
+	return nil
+}
+
 // script runs a client's own program, which prints "ok NAME" or "FAIL NAME: why" for each of its checks, and
 // records those as steps.
 func (e *env) script(ctx context.Context, c command, name string, args ...string) error {

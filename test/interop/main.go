@@ -44,17 +44,24 @@ var jobs = []job{
 	{name: "kerberos", from: "Debian, Maven Central", limit: 4 * time.Minute, run: kerberos},
 	{name: "java-streams", from: "Maven Central", limit: 8 * time.Minute, run: javaStreams, props: streamsProps},
 	{name: "java-tools", from: "Maven Central", limit: 8 * time.Minute, run: javaTools},
-	{name: "coordinators", from: "Maven Central", limit: 15 * time.Minute, run: coordinatorScripts},
-	{name: "answers", from: "Maven Central", limit: 16 * time.Minute, run: recordedAnswers},
+	{name: "coordinators", from: "Maven Central", limit: 20 * time.Minute, run: coordinatorScripts},
+	{name: "answers", from: "Maven Central", limit: 25 * time.Minute, run: recordedAnswers},
+	{name: "streams-oracle", from: "Maven Central", limit: 8 * time.Minute, run: streamsOracle},
 	{name: "kgo", from: "Go proxy", limit: 12 * time.Minute, run: kgoSuite, props: kgoProps, listeners: []string{"SASL_PLAINTEXT"}},
 }
 
 func main() {
 	broker := flag.String("broker", launch.Leat, "leat, kafka, or the address of a running broker")
 	clients := flag.String("client", "all", "all, or some of: "+strings.Join(names(), ","))
+	within := flag.Duration("within", 0, "time for all of them; those that do not fit are skipped, 0: no limit")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if *within > 0 {
+		limited, cancel := context.WithTimeoutCause(ctx, *within, errNoTime)
+		defer cancel()
+		ctx = limited
+	}
 	failed, err := runAll(ctx, os.Stdout, *broker, *clients)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "interop:", err)
@@ -64,6 +71,9 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// errNoTime is why a job is skipped that did not fit into the time for all.
+var errNoTime = errors.New("the time for all jobs was over")
 
 func names() []string {
 	var out []string
@@ -92,6 +102,9 @@ func runAll(ctx context.Context, w io.Writer, broker, clients string) (failed bo
 		fmt.Fprintf(w, "--- %s (%s) against %s\n", j.name, j.from, broker)
 		begin := time.Now()
 		err := runJob(ctx, w, root, broker, j)
+		if err != nil && errors.Is(context.Cause(ctx), errNoTime) {
+			err = skipError{errNoTime.Error()}
+		}
 		took := time.Since(begin).Round(100 * time.Millisecond)
 		var skip skipError
 		switch {
@@ -155,7 +168,7 @@ func runJob(ctx context.Context, w io.Writer, root, broker string, j job) error 
 	if err != nil && !errors.As(err, &skip) {
 		err = fmt.Errorf("%w\nthe broker's last lines:\n%s", err, e.broker.LogTail(15))
 	}
-	stopCtx, cancelStop := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	stopCtx, cancelStop := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancelStop()
 	if _, stopErr := e.broker.Stop(stopCtx); stopErr != nil && err == nil {
 		err = fmt.Errorf("after the job: %w", stopErr)

@@ -46,16 +46,27 @@ func (b *Broker) prepareKafka(ctx context.Context) error {
 		return err
 	}
 	b.lib = lib
-	controller, err := freePort()
-	if err != nil {
-		return err
+	roles, listeners := "broker", "PLAINTEXT://"+b.Addr()
+	if p := b.spec.Peer; p != nil {
+		p.peers++
+		b.cluster, b.voter, b.node = p.cluster, p.voter, 1+p.peers
+	} else {
+		controller, err := FreePort()
+		if err != nil {
+			return err
+		}
+		id := make([]byte, 16)
+		if _, err := rand.Read(id); err != nil {
+			return err
+		}
+		b.cluster, b.voter, b.node = base64.RawURLEncoding.EncodeToString(id), "127.0.0.1:"+strconv.Itoa(controller), 1
+		roles, listeners = roles+",controller", listeners+",CONTROLLER://"+b.voter
 	}
-	ours := "127.0.0.1:" + strconv.Itoa(controller)
 	props := map[string]string{
-		"process.roles":                  "broker,controller",
-		"node.id":                        "1",
-		"controller.quorum.voters":       "1@" + ours,
-		"listeners":                      "PLAINTEXT://" + b.Addr() + ",CONTROLLER://" + ours,
+		"process.roles":                  roles,
+		"node.id":                        strconv.Itoa(b.node),
+		"controller.quorum.voters":       "1@" + b.voter,
+		"listeners":                      listeners,
 		"advertised.listeners":           "PLAINTEXT://" + b.told(b.Addr()),
 		"controller.listener.names":      "CONTROLLER",
 		"inter.broker.listener.name":     "PLAINTEXT",
@@ -85,7 +96,8 @@ func (b *Broker) prepareKafka(ctx context.Context) error {
 	return os.WriteFile(b.kafkaConfig(), []byte(text.String()), 0o640)
 }
 
-// Warnings only, so that a log is readable when a start fails.
+// Warnings only, so that a log is readable when a start fails; and what the transaction coordinator says of markers that it
+// leaves out.
 const kafkaLogging = `status=error
 appenders=console
 appender.console.type=Console
@@ -95,6 +107,8 @@ appender.console.layout.pattern=[%d] %p %m (%c)%n
 rootLogger.level=warn
 rootLogger.appenderRefs=stdout
 rootLogger.appenderRef.stdout.ref=STDOUT
+logger.markers.name=kafka.coordinator.transaction.TransactionMarkerChannelManager
+logger.markers.level=info
 `
 
 func (b *Broker) kafkaConfig() string { return filepath.Join(b.spec.Dir, "server.properties") }
@@ -104,12 +118,8 @@ func (b *Broker) formatKafka(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(b.spec.Data, "meta.properties")); err == nil {
 		return nil
 	}
-	id := make([]byte, 16)
-	if _, err := rand.Read(id); err != nil {
-		return err
-	}
 	out, err := exec.CommandContext(ctx, "java", "-cp", b.lib+"/*", "kafka.tools.StorageTool", "format",
-		"--cluster-id="+base64.RawURLEncoding.EncodeToString(id), "-c", b.kafkaConfig()).CombinedOutput()
+		"--cluster-id="+b.cluster, "-c", b.kafkaConfig()).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("format Apache Kafka's data folder: %w\n%s", err, out)
 	}

@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,6 +41,8 @@ type Spec struct {
 	Listeners []string
 	// Host is the name of this machine that clients are told; default its address, 127.0.0.1.
 	Host string
+	// Peer is an Apache Kafka whose cluster this one joins as another broker.
+	Peer *Broker
 	// Registry runs a schema registry beside our broker.
 	Registry bool
 }
@@ -53,6 +54,10 @@ type Broker struct {
 	more     map[string]int // ports of Spec.Listeners
 	registry int            // port of Spec.Registry
 	lib      string         // Apache Kafka's jars
+	cluster  string         // Apache Kafka's cluster id
+	voter    string         // host:port of Apache Kafka's controller
+	node     int            // Apache Kafka's node.id
+	peers    int            // that joined
 	bin      string         // our program
 
 	cmd  *exec.Cmd
@@ -71,17 +76,17 @@ func New(ctx context.Context, spec Spec) (*Broker, error) {
 	if err := os.MkdirAll(spec.Dir, 0o750); err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := FreePort()
 	if err != nil {
 		return nil, err
 	}
 	b := &Broker{spec: spec, port: port, more: map[string]int{}}
 	for _, name := range spec.Listeners {
-		if b.more[name], err = freePort(); err != nil {
+		if b.more[name], err = FreePort(); err != nil {
 			return nil, err
 		}
 	}
-	if b.registry, err = freePort(); err != nil {
+	if b.registry, err = FreePort(); err != nil {
 		return nil, err
 	}
 	switch spec.Kind {
@@ -253,6 +258,15 @@ func (b *Broker) LogTail(lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
+// LogLines returns the lines of the child's log that contain a text.
+func (b *Broker) LogLines(text string) []string {
+	data, err := os.ReadFile(b.logPath())
+	if err != nil {
+		return []string{err.Error()}
+	}
+	return slices.DeleteFunc(strings.Split(string(data), "\n"), func(line string) bool { return !strings.Contains(line, text) })
+}
+
 func (b *Broker) command() (string, []string) {
 	if b.spec.Kind == Kafka {
 		return "java", b.kafkaArgs()
@@ -312,13 +326,4 @@ func Root() (string, error) {
 		}
 		dir = parent
 	}
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }

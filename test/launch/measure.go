@@ -26,9 +26,12 @@ type Usage struct {
 const clockTick = 10 * time.Millisecond
 
 // Usage reads the child's figures from /proc.
-func (b *Broker) Usage() (Usage, error) {
+func (b *Broker) Usage() (Usage, error) { return ProcessUsage(b.PID()) }
+
+// ProcessUsage reads the figures of any process.
+func ProcessUsage(pid int) (Usage, error) {
 	var u Usage
-	dir := "/proc/" + strconv.Itoa(b.PID())
+	dir := "/proc/" + strconv.Itoa(pid)
 	stat, err := os.ReadFile(dir + "/stat")
 	if err != nil {
 		return u, err

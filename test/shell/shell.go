@@ -23,7 +23,7 @@ import (
 )
 
 // commandLimit is how long one command may take.
-const commandLimit = time.Minute
+const commandLimit = 3 * time.Minute
 
 // TestMain is the TestMain of a package whose tests run the program: it parses the flags, builds the program, and runs
 // the tests.
@@ -37,9 +37,17 @@ func TestMain(m *testing.M) {
 		log.Fatal(err)
 	}
 	code := m.Run()
+	for _, f := range atExit {
+		f()
+	}
 	_ = os.RemoveAll(dir) // left behind at worst
 	os.Exit(code)
 }
+
+var atExit []func()
+
+// AtExit lets f run after all tests of the package, in TestMain. Tests that run beside others must not call it.
+func AtExit(f func()) { atExit = append(atExit, f) }
 
 // build builds the program into a directory and makes launch use it.
 func build(ctx context.Context, dir string) error {
@@ -73,7 +81,8 @@ func New(ctx context.Context, kind, dir, shell string) (*Session, error) {
 	data := filepath.Join(dir, "data")
 	b, err := launch.New(ctx, launch.Spec{
 		Kind: kind, Dir: filepath.Join(dir, "broker"), Data: data,
-		Props: map[string]string{"group.initial.rebalance.delay.ms": "0"},
+		// Records have fixed times, and the machine may be slow: nothing is compacted after 15 s or deleted as too old after 30 s.
+		Props: map[string]string{"group.initial.rebalance.delay.ms": "0", "log.cleaner.backoff.ms": "3600000", "log.retention.hours": "876000"},
 	})
 	if err != nil {
 		return nil, err
@@ -100,7 +109,7 @@ func (s *Session) Restart(ctx context.Context) error {
 // StartRegistry runs a schema registry beside the broker; commands find it by LEAT_REGISTRY. It outlives restarts of the
 // broker, and ends with Close.
 func (s *Session) StartRegistry(ctx context.Context) error {
-	s.registry = exec.Command(os.Getenv("LEAT"), "registry", "--bootstrap-servers", s.Broker.Addr(), "--listen", "127.0.0.1:0")
+	s.registry = exec.Command(os.Getenv("LEAT"), "registry", "--bootstrap-servers", s.Broker.Addr(), "--listen", "127.0.0.1:0", "--store-timeout", "30s")
 	s.registry.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	s.registry.Dir = s.Work
 	out, err := s.registry.StderrPipe()
@@ -112,13 +121,15 @@ func (s *Session) StartRegistry(ctx context.Context) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = s.registry.Process.Kill() })
 	defer stop()
-	line, err := bufio.NewReader(out).ReadString('\n')
-	m := registryReady.FindStringSubmatch(line)
-	if m == nil {
-		return fmt.Errorf("the registry does not become ready: %q %w", line, err)
+	var said strings.Builder
+	for lines := bufio.NewScanner(out); lines.Scan(); { // a warning may come before
+		if m := registryReady.FindStringSubmatch(lines.Text()); m != nil {
+			s.registryURL = m[1]
+			return nil
+		}
+		said.WriteString(lines.Text() + "\n")
 	}
-	s.registryURL = m[1]
-	return nil
+	return fmt.Errorf("the registry does not become ready: %s", said.String())
 }
 
 var registryReady = regexp.MustCompile(`^leat registry is ready in .*: (http://[0-9.:]+), `)

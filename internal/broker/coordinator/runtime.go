@@ -151,8 +151,8 @@ func (c *coordinators[E]) recordBytes() int {
 	return max(c.o.BatchBytes(), minBatchBytes) - batchOverhead
 }
 
-// loadPatience is how long EnsureTopic waits for new, empty partitions.
-const loadPatience = time.Second
+// loadPatience is how long EnsureTopic waits for new, empty partitions: milliseconds, unless the machine is very busy.
+const loadPatience = 10 * time.Second
 
 // EnsureTopic creates the topic if it does not exist, and then waits a little until
 // what is led here is loaded, so that the first request of the first client succeeds.
@@ -165,16 +165,23 @@ func (c *coordinators[E]) EnsureTopic(ctx context.Context) error {
 	}
 	enough := c.o.Clock.NewTimer(loadPatience)
 	defer enough.Stop()
+	c.awaitLoads(ctx, enough.C())
+	return nil
+}
+
+// AwaitLoads waits until the first load of all that is led here has ended, well or not, or ctx ends.
+func (c *coordinators[E]) AwaitLoads(ctx context.Context) { c.awaitLoads(ctx, nil) }
+
+func (c *coordinators[E]) awaitLoads(ctx context.Context, enough <-chan time.Time) {
 	for _, s := range c.led() {
 		select {
 		case <-s.tried:
-		case <-enough.C():
-			return nil
+		case <-enough:
+			return
 		case <-ctx.Done():
-			return nil
+			return
 		}
 	}
-	return nil
 }
 
 // javaHash is Java's String.hashCode: over UTF-16 units, wrapping.

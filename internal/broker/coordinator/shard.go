@@ -232,7 +232,7 @@ func (s *shard[E]) run() {
 		}
 		s.c.o.Logger.Warn("coordinator shard failed; loading it again",
 			"kind", s.c.o.kind, "partition", s.partition, "epoch", s.epoch, "pause", pause, "err", err)
-		if !s.sleep(pause) {
+		if !sleep(s.c.o.Clock, pause, s.stop) {
 			return
 		}
 		pause = min(2*pause, maxReloadPause)
@@ -241,14 +241,14 @@ func (s *shard[E]) run() {
 
 var errStopped = errors.New("shard stopped")
 
-// sleep reports false if the shard is to end.
-func (s *shard[E]) sleep(d time.Duration) bool {
-	t := s.c.o.Clock.NewTimer(d)
+// sleep reports false if stop is closed meanwhile.
+func sleep(c clock.Clock, d time.Duration, stop <-chan struct{}) bool {
+	t := c.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C():
 		return true
-	case <-s.stop:
+	case <-stop:
 		return false
 	}
 }

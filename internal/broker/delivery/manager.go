@@ -14,8 +14,9 @@ import (
 
 // Options are the surroundings of a Manager. All fields are required unless said otherwise.
 type Options struct {
-	Clock     clock.Clock
-	Logger    *slog.Logger
+	Clock  clock.Clock
+	Logger *slog.Logger
+	// Persister asks again by itself where that may help.
 	Persister share.Persister
 	// Limits are the settings of a group in force. It is called often and must not block.
 	Limits func(group string) Limits
@@ -221,26 +222,10 @@ func (m *Manager) acquired(got []Acquired) {
 	m.o.Metrics.Acquired(n)
 }
 
-// A coordinator that is not ready, as when the broker has just started, is asked again.
-const (
-	persistTries    = 12
-	persistPause    = 50 * time.Millisecond
-	maxPersistPause = 2 * time.Second
-)
-
-// persist calls the persister until it answers, and translates its errors into what clients
-// are told.
+// persist calls the persister and translates its errors into what clients are told.
 func (m *Manager) persist(call func(context.Context) share.Result) Failure {
 	began := m.o.Clock.Now()
-	pause := persistPause
-	var r share.Result
-	for try := 1; ; try++ {
-		r = call(m.ctx)
-		if !retriable(r.Err) || try == persistTries || !m.sleep(pause) {
-			break
-		}
-		pause = min(2*pause, maxPersistPause)
-	}
+	r := call(m.ctx)
 	if m.o.Metrics != nil && m.o.Metrics.Persist != nil {
 		m.o.Metrics.Persist(m.o.Clock.Now().Sub(began))
 	}
@@ -255,24 +240,4 @@ func (m *Manager) persist(call func(context.Context) share.Result) Failure {
 		return Failure{kerr.NotLeaderForPartition, r.Message}
 	}
 	return Failure{kerr.UnknownServerError, r.Message}
-}
-
-func retriable(err *kerr.Error) bool {
-	switch err {
-	case kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress:
-		return true
-	}
-	return false
-}
-
-// sleep reports false if the manager is closed meanwhile.
-func (m *Manager) sleep(d time.Duration) bool {
-	t := m.o.Clock.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C():
-		return true
-	case <-m.ctx.Done():
-		return false
-	}
 }

@@ -154,10 +154,9 @@ func TestAcknowledgedOnceItIsWritten(t *testing.T) {
 	})
 }
 
-func TestCoordinatorIsAskedAgain(t *testing.T) {
+func TestCoordinatorStaysAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKeeper()
-		k.fail = []*kerr.Error{kerr.CoordinatorLoadInProgress, kerr.NotCoordinator, nil, kerr.CoordinatorNotAvailable}
 		m := newTestManager(k)
 		defer m.Close()
 		m.Open(SessionKey{"g", "somebody"}, nil, nil) // or what is idle would go

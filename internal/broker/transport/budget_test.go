@@ -75,7 +75,7 @@ func TestStalledFrameMakesRoom(t *testing.T) {
 	began := time.Now()
 	c := s.dial(t)
 	c.want(c.send(echoKey, string(make([]byte, 20_000))), string(make([]byte, 20_000)))
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("it took %v", took)
 	}
 	idle.closed()

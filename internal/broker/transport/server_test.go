@@ -183,7 +183,7 @@ func (s *testServer) dial(t *testing.T) *client {
 }
 
 func newClient(t *testing.T, nc net.Conn) *client {
-	if err := nc.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := nc.SetDeadline(time.Now().Add(4 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	return &client{t: t, Conn: nc}
@@ -474,7 +474,7 @@ func TestClientGone(t *testing.T) {
 // waitFor polls a condition that no channel tells of.
 func waitFor(t *testing.T, done func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()

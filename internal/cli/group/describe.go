@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"leat.dev/internal/cli/command"
+	"leat.dev/internal/cli/position"
 	"leat.dev/internal/cli/screen"
 )
 
@@ -101,11 +102,13 @@ func look(ctx context.Context, client *command.Client, name string) (*view, erro
 	}
 	topics := map[string]bool{}
 	maps.Copy(topics, d.subscribed)
-	parts := map[topicPart]bool{}
-	offsets.Each(func(o kadm.OffsetResponse) { topics[o.Topic], parts[topicPart{o.Topic, o.Partition}] = true, true })
+	parts := map[position.Partition]bool{}
+	offsets.Each(func(o kadm.OffsetResponse) {
+		topics[o.Topic], parts[position.Partition{Topic: o.Topic, Partition: o.Partition}] = true, true
+	})
 	for _, m := range d.members {
 		for tp := range m.owns {
-			topics[tp.topic] = true
+			topics[tp.Topic] = true
 			if d.kind != kindStreams { // whose tasks may have more numbers than a topic has partitions
 				parts[tp] = true
 			}
@@ -131,21 +134,21 @@ func look(ctx context.Context, client *command.Client, name string) (*view, erro
 	for topic := range d.subscribed {
 		for p, o := range ends[topic] {
 			if o.Err == nil {
-				parts[topicPart{topic, p}] = true
+				parts[position.Partition{Topic: topic, Partition: p}] = true
 			}
 		}
 	}
 	for tp := range parts {
-		row := offsetRow{Topic: tp.topic, Partition: tp.partition}
-		if o, ok := offsets.Lookup(tp.topic, tp.partition); ok && o.Err == nil {
+		row := offsetRow{Topic: tp.Topic, Partition: tp.Partition}
+		if o, ok := offsets.Lookup(tp.Topic, tp.Partition); ok && o.Err == nil {
 			if o.At >= 0 {
 				row.Committed = &o.At
 			}
 		} else if ok {
 			row.Failure = o.Err.Error()
 		}
-		start, ok1 := starts.Lookup(tp.topic, tp.partition)
-		end, ok2 := ends.Lookup(tp.topic, tp.partition)
+		start, ok1 := starts.Lookup(tp.Topic, tp.Partition)
+		end, ok2 := ends.Lookup(tp.Topic, tp.Partition)
 		switch {
 		case !ok1 || !ok2:
 			row.Failure = "the topic or partition does not exist any more"

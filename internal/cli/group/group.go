@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"leat.dev/internal/cli/command"
+	"leat.dev/internal/cli/position"
 )
 
 // New makes the command tree.
@@ -24,22 +25,17 @@ func New(env *command.Env) *cobra.Command {
 
 // member is one member of a group, of either protocol.
 type member struct {
-	ID         string             `json:"id"`
-	InstanceID string             `json:"instance_id,omitempty"`
-	ClientID   string             `json:"client_id"`
-	Protocol   string             `json:"protocol,omitempty"` // in a consumer group: classic or consumer
-	Epoch      *int32             `json:"epoch,omitempty"`
-	Regex      string             `json:"subscribed_regex,omitempty"`
-	Target     map[string][]int32 `json:"target,omitempty"` // where it is on its way to something else
-	Host       string             `json:"host"`
-	Assigned   map[string][]int32 `json:"assigned"`
-	Tasks      *tasks             `json:"tasks,omitempty"` // of a member of a streams group
-	owns       map[topicPart]bool // the same, for look-ups
-}
-
-type topicPart struct {
-	topic     string
-	partition int32
+	ID         string                      `json:"id"`
+	InstanceID string                      `json:"instance_id,omitempty"`
+	ClientID   string                      `json:"client_id"`
+	Protocol   string                      `json:"protocol,omitempty"` // in a consumer group: classic or consumer
+	Epoch      *int32                      `json:"epoch,omitempty"`
+	Regex      string                      `json:"subscribed_regex,omitempty"`
+	Target     map[string][]int32          `json:"target,omitempty"` // where it is on its way to something else
+	Host       string                      `json:"host"`
+	Assigned   map[string][]int32          `json:"assigned"`
+	Tasks      *tasks                      `json:"tasks,omitempty"` // of a member of a streams group
+	owns       map[position.Partition]bool // the same, for look-ups
 }
 
 // described is a group as its coordinator tells it, of either protocol.
@@ -84,7 +80,7 @@ func describe(ctx context.Context, client *command.Client, name string) (*descri
 	}
 	d := &described{name: name, kind: "classic", state: g.State, protocol: g.Protocol, coordinator: g.Coordinator.NodeID, subscribed: map[string]bool{}}
 	for _, m := range g.Members {
-		out := member{ID: m.MemberID, ClientID: m.ClientID, Host: m.ClientHost, Assigned: map[string][]int32{}, owns: map[topicPart]bool{}}
+		out := member{ID: m.MemberID, ClientID: m.ClientID, Host: m.ClientHost, Assigned: map[string][]int32{}, owns: map[position.Partition]bool{}}
 		out.InstanceID = command.Text(m.InstanceID)
 		if c, ok := m.Assigned.AsConsumer(); ok {
 			for _, t := range c.Topics {
@@ -116,7 +112,7 @@ func describeNewer(ctx context.Context, client *command.Client, name string) (*d
 	}
 	d := &described{name: name, kind: "consumer", state: g.State, protocol: g.AssignorName, coordinator: g.Coordinator.NodeID, subscribed: map[string]bool{}, epoch: &g.Epoch, assignmentEpoch: &g.AssignmentEpoch}
 	for _, m := range g.Members {
-		out := member{ID: m.MemberID, ClientID: m.ClientID, Host: m.ClientHost, Assigned: map[string][]int32{}, owns: map[topicPart]bool{}}
+		out := member{ID: m.MemberID, ClientID: m.ClientID, Host: m.ClientHost, Assigned: map[string][]int32{}, owns: map[position.Partition]bool{}}
 		out.InstanceID = command.Text(m.InstanceID)
 		out.Epoch = &m.MemberEpoch
 		out.Protocol = "consumer"
@@ -145,12 +141,12 @@ func describeNewer(ctx context.Context, client *command.Client, name string) (*d
 func (m *member) assign(topic string, partitions []int32) {
 	m.Assigned[topic] = append(m.Assigned[topic], partitions...)
 	for _, p := range partitions {
-		m.owns[topicPart{topic, p}] = true
+		m.owns[position.Partition{Topic: topic, Partition: p}] = true
 	}
 }
 
 // offsets reads how far a group has come; of a share group also the lags, which its start offsets alone do not tell.
-func (d *described) offsets(ctx context.Context, client *command.Client) (kadm.OffsetResponses, map[topicPart]int64, error) {
+func (d *described) offsets(ctx context.Context, client *command.Client) (kadm.OffsetResponses, map[position.Partition]int64, error) {
 	if d.kind == kindShare {
 		return shareOffsets(ctx, client, d.name)
 	}

@@ -1,22 +1,17 @@
 package group
 
 import (
-	"bufio"
-	"cmp"
 	"context"
-	"fmt"
-	"io"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"leat.dev/internal/cli/command"
 	"leat.dev/internal/cli/fault"
+	"leat.dev/internal/cli/position"
 )
 
 // resetter computes where each partition's offset moves to.
@@ -29,11 +24,11 @@ type resetter struct {
 }
 
 // moves returns the changes of all partitions in scope, in order.
-func (r *resetter) moves(ctx context.Context, env *command.Env, chosen map[string][]int32) ([]move, error) {
-	wanted := map[topicPart]int64{} // from a file
+func (r *resetter) moves(ctx context.Context, env *command.Env, chosen map[string][]int32) ([]position.Move, error) {
+	wanted := map[position.Partition]int64{} // from a file
 	if r.o.imported != "" {
 		var err error
-		if wanted, err = readOffsets(env, r.o.imported); err != nil {
+		if wanted, err = position.Read(env, r.o.imported); err != nil {
 			return nil, err
 		}
 	}
@@ -46,49 +41,27 @@ func (r *resetter) moves(ctx context.Context, env *command.Env, chosen map[strin
 	}
 	topics := map[string]bool{}
 	for tp := range scope {
-		topics[tp.topic] = true
+		topics[tp.Topic] = true
 	}
-	names := slices.Sorted(maps.Keys(topics))
-	starts, err := r.client.Admin.ListStartOffsets(ctx, names...)
+	held, err := position.Look(ctx, r.client, r.at, slices.Sorted(maps.Keys(topics))...)
 	if err != nil {
-		return nil, r.client.Explain("read the topics' offsets", err)
+		return nil, err
 	}
-	ends, err := r.client.Admin.ListEndOffsets(ctx, names...)
-	if err != nil {
-		return nil, r.client.Explain("read the topics' offsets", err)
-	}
-	var byTime kadm.ListedOffsets
-	if !r.at.IsZero() {
-		if byTime, err = r.client.Admin.ListOffsetsAfterMilli(ctx, r.at.UnixMilli(), names...); err != nil {
-			return nil, r.client.Explain("look up the time in the topics", err)
-		}
-	}
-	var moves []move
+	var moves []position.Move
 	for tp := range scope {
-		start, ok1 := starts.Lookup(tp.topic, tp.partition)
-		end, ok2 := ends.Lookup(tp.topic, tp.partition)
-		if err := cmp.Or(start.Err, end.Err); err != nil || !ok1 || !ok2 {
-			if err == nil {
-				err = fmt.Errorf("the cluster does not know it")
-			}
-			return nil, r.client.Explain(fmt.Sprintf("read the offsets of partition %d of topic %q", tp.partition, tp.topic), err)
+		start, end, err := held.Bounds(tp)
+		if err != nil {
+			return nil, err
 		}
-		m := move{Topic: tp.topic, Partition: tp.partition}
-		if c, ok := r.committed.Lookup(tp.topic, tp.partition); ok && c.Err == nil && c.At >= 0 {
-			m.From = &c.At
-		}
-		m.To = r.target(tp, m.From, start.Offset, end.Offset, byTime, wanted)
-		if clamped := min(max(m.To, start.Offset), end.Offset); clamped != m.To {
-			m.note = fmt.Sprintf("offset %d is outside of what it holds, %d to %d", m.To, start.Offset, end.Offset)
-			m.To = clamped
-		}
+		m := position.Start(tp, r.committed)
+		m.MoveTo(r.target(tp, m.From, start, end, held, wanted), start, end)
 		moves = append(moves, m)
 	}
 	sortMoves(moves)
 	return moves, nil
 }
 
-func (r *resetter) target(tp topicPart, from *int64, start, end int64, byTime kadm.ListedOffsets, wanted map[topicPart]int64) int64 {
+func (r *resetter) target(tp position.Partition, from *int64, start, end int64, held *position.Held, wanted map[position.Partition]int64) int64 {
 	current := start
 	if from != nil {
 		current = *from
@@ -98,11 +71,9 @@ func (r *resetter) target(tp topicPart, from *int64, start, end int64, byTime ka
 		return wanted[tp]
 	case r.o.shiftSet:
 		return current + r.o.shift
-	case byTime != nil:
-		if o, ok := byTime.Lookup(tp.topic, tp.partition); ok && o.Err == nil && o.Offset >= 0 {
-			return o.Offset
-		}
-		return end
+	}
+	if at, ok := held.AtTime(tp, end); ok {
+		return at
 	}
 	switch r.o.to {
 	case "earliest":
@@ -117,11 +88,11 @@ func (r *resetter) target(tp topicPart, from *int64, start, end int64, byTime ka
 }
 
 // scope is the set of partitions to move: those of the file, of the chosen topics, or all with committed offsets.
-func (r *resetter) scope(ctx context.Context, chosen map[string][]int32, wanted map[topicPart]int64) (map[topicPart]bool, error) {
-	scope := map[topicPart]bool{}
-	allowed := func(tp topicPart) bool {
-		list, ok := chosen[tp.topic]
-		return len(chosen) == 0 || ok && (len(list) == 0 || slices.Contains(list, tp.partition))
+func (r *resetter) scope(ctx context.Context, chosen map[string][]int32, wanted map[position.Partition]int64) (map[position.Partition]bool, error) {
+	scope := map[position.Partition]bool{}
+	allowed := func(tp position.Partition) bool {
+		list, ok := chosen[tp.Topic]
+		return len(chosen) == 0 || ok && (len(list) == 0 || slices.Contains(list, tp.Partition))
 	}
 	if r.o.imported != "" {
 		for tp := range wanted {
@@ -132,7 +103,7 @@ func (r *resetter) scope(ctx context.Context, chosen map[string][]int32, wanted 
 		return scope, nil
 	}
 	if len(chosen) == 0 {
-		r.committed.Each(func(o kadm.OffsetResponse) { scope[topicPart{o.Topic, o.Partition}] = true })
+		r.committed.Each(func(o kadm.OffsetResponse) { scope[position.Partition{Topic: o.Topic, Partition: o.Partition}] = true })
 		return scope, nil
 	}
 	details, err := r.client.Topics(ctx, slices.Sorted(maps.Keys(chosen))...)
@@ -145,44 +116,8 @@ func (r *resetter) scope(ctx context.Context, chosen map[string][]int32, wanted 
 			return nil, err
 		}
 		for _, p := range partitions {
-			scope[topicPart{topic, p}] = true
+			scope[position.Partition{Topic: topic, Partition: p}] = true
 		}
 	}
 	return scope, nil
-}
-
-// readOffsets reads lines TOPIC,PARTITION,OFFSET; topic names hold no comma.
-func readOffsets(env *command.Env, file string) (map[topicPart]int64, error) {
-	var in io.Reader = env.In
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, fault.Usage("cannot read %s", file).WithDetail("%v", err)
-		}
-		defer f.Close()
-		in = f
-	}
-	out := map[topicPart]int64{}
-	s := bufio.NewScanner(in)
-	for n := 1; s.Scan(); n++ {
-		line := strings.TrimSpace(s.Text())
-		if line == "" {
-			continue
-		}
-		fields := strings.Split(line, ",")
-		bad := fault.Usage("%s, line %d: %q is not TOPIC,PARTITION,OFFSET", file, n, line)
-		if len(fields) != 3 {
-			return nil, bad
-		}
-		p, err1 := strconv.ParseInt(strings.TrimSpace(fields[1]), 10, 32)
-		at, err2 := strconv.ParseInt(strings.TrimSpace(fields[2]), 10, 64)
-		if err1 != nil || err2 != nil || p < 0 || at < 0 {
-			return nil, bad
-		}
-		out[topicPart{strings.TrimSpace(fields[0]), int32(p)}] = at
-	}
-	if err := s.Err(); err != nil {
-		return nil, fault.Failed("cannot read %s", file).WithDetail("%v", err)
-	}
-	return out, nil
 }

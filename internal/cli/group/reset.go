@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"leat.dev/internal/cli/command"
 	"leat.dev/internal/cli/fault"
+	"leat.dev/internal/cli/position"
 	"leat.dev/internal/cli/screen"
 	"leat.dev/internal/cli/when"
 )
@@ -68,15 +68,6 @@ func newReset(env *command.Env) *cobra.Command {
 	command.CompleteFlag(cmd, "to", "earliest", "latest", "current")
 	command.CompleteFlagWith(cmd, "topic", env.CompleteTopics(-1))
 	return cmd
-}
-
-// move is the change of one partition.
-type move struct {
-	Topic     string `json:"topic"`
-	Partition int32  `json:"partition"`
-	From      *int64 `json:"from"`
-	To        int64  `json:"to"`
-	note      string
 }
 
 func (o resetOptions) check() error {
@@ -161,11 +152,7 @@ func reset(ctx context.Context, env *command.Env, o resetOptions, name string) e
 		if err := t.Write(env.Screen); err != nil {
 			return err
 		}
-		for _, m := range moves {
-			if m.note != "" {
-				env.Notef("partition %d of topic %q: %s", m.Partition, m.Topic, m.note)
-			}
-		}
+		position.Notes(env, moves)
 		if o.dryRun {
 			env.Notef("nothing was changed: without --dry-run these offsets are committed")
 		}
@@ -215,30 +202,14 @@ func parseScope(topics []string) (map[string][]int32, error) {
 	return chosen, nil
 }
 
-func (d *described) commit(ctx context.Context, client *command.Client, moves []move) error {
+func (d *described) commit(ctx context.Context, client *command.Client, moves []position.Move) error {
 	if d.kind == kindShare {
 		return commitShare(ctx, client, d.name, moves)
 	}
-	name := d.name
-	what := fmt.Sprintf("commit offsets of group %q", name)
-	offsets := kadm.Offsets{}
-	for _, m := range moves {
-		offsets.AddOffset(m.Topic, m.Partition, m.To, -1)
-	}
-	answers, err := client.Admin.CommitOffsets(ctx, name, offsets)
-	if err != nil {
-		return client.Explain(what, err)
-	}
-	var failure error
-	answers.EachError(func(r kadm.OffsetResponse) {
-		if failure == nil {
-			failure = client.Explain(fmt.Sprintf("%s for partition %d of topic %q", what, r.Partition, r.Topic), r.Err)
-		}
-	})
-	return failure
+	return position.Commit(ctx, client, d.name, fmt.Sprintf("commit offsets of group %q", d.name), moves)
 }
 
-func export(env *command.Env, file string, moves []move) error {
+func export(env *command.Env, file string, moves []position.Move) error {
 	var b strings.Builder
 	for _, m := range moves {
 		fmt.Fprintf(&b, "%s,%d,%d\n", m.Topic, m.Partition, m.To)
@@ -253,8 +224,8 @@ func export(env *command.Env, file string, moves []move) error {
 	return nil
 }
 
-func sortMoves(moves []move) {
-	slices.SortFunc(moves, func(a, b move) int {
+func sortMoves(moves []position.Move) {
+	slices.SortFunc(moves, func(a, b position.Move) int {
 		if c := strings.Compare(a.Topic, b.Topic); c != 0 {
 			return c
 		}

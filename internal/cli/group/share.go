@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"leat.dev/internal/cli/command"
+	"leat.dev/internal/cli/position"
 	"leat.dev/internal/cli/screen"
 )
 
@@ -34,7 +35,7 @@ func describeShare(ctx context.Context, client *command.Client, name string) (*d
 		subscribed: map[string]bool{}, epoch: &g.GroupEpoch, assignmentEpoch: &g.AssignmentEpoch}
 	for _, m := range g.Members {
 		out := member{ID: m.MemberID, ClientID: m.ClientID, Host: m.ClientHost, Epoch: &m.MemberEpoch, Protocol: kindShare,
-			Assigned: map[string][]int32{}, owns: map[topicPart]bool{}}
+			Assigned: map[string][]int32{}, owns: map[position.Partition]bool{}}
 		for topic, partitions := range m.Assignment {
 			list := make([]int32, 0, len(partitions))
 			for p := range partitions {
@@ -53,7 +54,7 @@ func describeShare(ctx context.Context, client *command.Client, name string) (*d
 
 // shareOffsets reads where a share group's partitions start, as if it had committed that, and how many records of each
 // it has not delivered for good; -1 where that is not known.
-func shareOffsets(ctx context.Context, client *command.Client, name string) (kadm.OffsetResponses, map[topicPart]int64, error) {
+func shareOffsets(ctx context.Context, client *command.Client, name string) (kadm.OffsetResponses, map[position.Partition]int64, error) {
 	what := fmt.Sprintf("read the offsets of group %q", name)
 	groups, err := client.Admin.DescribeShareGroupOffsets(ctx, name)
 	if err != nil && len(groups) == 0 {
@@ -63,10 +64,10 @@ func shareOffsets(ctx context.Context, client *command.Client, name string) (kad
 	if g.Err != nil {
 		return nil, nil, client.Explain(what, g.Err)
 	}
-	offsets, lags := kadm.OffsetResponses{}, map[topicPart]int64{}
+	offsets, lags := kadm.OffsetResponses{}, map[position.Partition]int64{}
 	for _, partitions := range g.Offsets {
 		for _, o := range partitions {
-			lags[topicPart{o.Topic, o.Partition}] = o.Lag
+			lags[position.Partition{Topic: o.Topic, Partition: o.Partition}] = o.Lag
 			offsets.Add(kadm.OffsetResponse{
 				Offset: kadm.Offset{Topic: o.Topic, Partition: o.Partition, At: o.StartOffset, LeaderEpoch: o.LeaderEpoch}, Err: o.Err,
 			})
@@ -76,13 +77,9 @@ func shareOffsets(ctx context.Context, client *command.Client, name string) (kad
 }
 
 // commitShare moves the start offsets of a share group.
-func commitShare(ctx context.Context, client *command.Client, name string, moves []move) error {
+func commitShare(ctx context.Context, client *command.Client, name string, moves []position.Move) error {
 	what := fmt.Sprintf("set the offsets of group %q", name)
-	offsets := kadm.Offsets{}
-	for _, m := range moves {
-		offsets.AddOffset(m.Topic, m.Partition, m.To, -1)
-	}
-	answers, err := client.Admin.AlterShareGroupOffsets(ctx, name, offsets)
+	answers, err := client.Admin.AlterShareGroupOffsets(ctx, name, position.List(moves))
 	if err != nil {
 		return client.Explain(what, err)
 	}
@@ -112,7 +109,7 @@ func removeShareTopics(ctx context.Context, client *command.Client, name string,
 }
 
 // owners names who reads a partition: the member if there is one, else how many.
-func (d *described) owners(tp topicPart) *member {
+func (d *described) owners(tp position.Partition) *member {
 	first, n := (*member)(nil), 0
 	for i := range d.members {
 		if d.members[i].owns[tp] {

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"leat.dev/internal/cli/command"
+	"leat.dev/internal/cli/position"
 	"leat.dev/internal/cli/screen"
 )
 
@@ -82,7 +83,7 @@ func streamsGroup(g *kmsg.StreamsGroupDescribeResponseGroup, coordinator int32) 
 	for i := range g.Members {
 		m := &g.Members[i]
 		out := member{ID: m.MemberID, ClientID: m.ClientID, Host: m.ClientHost, Epoch: &m.MemberEpoch, Protocol: kindStreams,
-			Assigned: map[string][]int32{}, owns: map[topicPart]bool{}}
+			Assigned: map[string][]int32{}, owns: map[position.Partition]bool{}}
 		out.InstanceID = command.Text(m.InstanceID)
 		out.Tasks = &tasks{Process: m.ProcessID, Active: byPart(m.Assignment.ActiveTasks), Standby: byPart(m.Assignment.StandbyTasks), Warmup: byPart(m.Assignment.WarmupTasks)}
 		if target := byPart(m.TargetAssignment.ActiveTasks); !maps.EqualFunc(target, out.Tasks.Active, slices.Equal) {

@@ -92,7 +92,7 @@ func dump(env *command.Env, o dumpOptions, files []string) error {
 func (d *dumper) file(name string) error {
 	info, err := os.Stat(name)
 	if err != nil {
-		return fault.Usage("cannot read %s", name).WithDetail("%v", unwrapPath(err))
+		return fault.Usage("cannot read %s", name).WithDetail("%v", fault.PathCause(err))
 	}
 	if info.IsDir() {
 		return fault.Usage("%s is a directory", name).WithHint(`name its files, or check it as a whole with "leat log verify %s"`, name)
@@ -110,7 +110,7 @@ func (d *dumper) file(name string) error {
 	}
 	b, err := os.ReadFile(name)
 	if err != nil {
-		return fault.Failed("cannot read %s", name).WithDetail("%v", unwrapPath(err))
+		return fault.Failed("cannot read %s", name).WithDetail("%v", fault.PathCause(err))
 	}
 	if err := d.entries(base, suffix, offset, b); err != nil {
 		if e, ok := errors.AsType[*fault.Error](err); ok {
@@ -211,7 +211,7 @@ func (d *dumper) properties(m map[string]string, damaged error) error {
 func (d *dumper) log(name string, size int64) error {
 	f, err := os.Open(name)
 	if err != nil {
-		return fault.Failed("cannot read %s", name).WithDetail("%v", unwrapPath(err))
+		return fault.Failed("cannot read %s", name).WithDetail("%v", fault.PathCause(err))
 	}
 	defer f.Close()
 	topic, _, _ := parsePartitionDir(filepath.Base(filepath.Dir(absolute(name))))
@@ -256,11 +256,4 @@ func absolute(name string) string {
 		return name
 	}
 	return abs
-}
-
-func unwrapPath(err error) error {
-	if pe, ok := errors.AsType[*os.PathError](err); ok {
-		return pe.Err
-	}
-	return err
 }

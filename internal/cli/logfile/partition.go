@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"leat.dev/internal/cli/fault"
 	"leat.dev/internal/cli/screen"
 )
 
@@ -161,7 +162,7 @@ func (p *partition) snapshot(base int64) {
 	name := p.path(fileName(base, "snapshot"))
 	b, err := os.ReadFile(name)
 	if err != nil {
-		p.v.add(severe, name, -1, base, "cannot be read: %v", unwrapPath(err))
+		p.v.add(severe, name, -1, base, "cannot be read: %v", fault.PathCause(err))
 		return
 	}
 	list, err := decodeSnapshot(b)

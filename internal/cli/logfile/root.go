@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"leat.dev/internal/cli/fault"
 )
 
 // checkpoints are what a log directory knows about all its partitions.
@@ -43,7 +45,7 @@ func openRoot(v *verdict, root logRoot) *checkpoints {
 			target.add(severe, name, -1, -1, "cluster.id or node.id is missing")
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		target.add(severe, name, -1, -1, "cannot be read: %v", unwrapPath(err))
+		target.add(severe, name, -1, -1, "cannot be read: %v", fault.PathCause(err))
 	}
 	return c
 }
@@ -54,7 +56,7 @@ func readCheckpoint(v *verdict, dir, file string) map[string]int64 {
 	b, err := os.ReadFile(name)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			v.add(severe, name, -1, -1, "cannot be read: %v", unwrapPath(err))
+			v.add(severe, name, -1, -1, "cannot be read: %v", fault.PathCause(err))
 		}
 		return out
 	}

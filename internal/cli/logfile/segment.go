@@ -9,6 +9,7 @@ import (
 	"os"
 	"sort"
 
+	"leat.dev/internal/cli/fault"
 	"leat.dev/internal/wire/compress"
 )
 
@@ -31,7 +32,7 @@ func (p *partition) segment(ctx context.Context, s *segmentFiles, active bool) e
 	name := p.path(fileName(s.base, "log"))
 	f, err := os.Open(name)
 	if err != nil {
-		p.v.add(severe, name, -1, s.base, "cannot be read: %v", unwrapPath(err))
+		p.v.add(severe, name, -1, s.base, "cannot be read: %v", fault.PathCause(err))
 		return nil
 	}
 	defer f.Close()
@@ -62,7 +63,7 @@ func (p *partition) segment(ctx context.Context, s *segmentFiles, active bool) e
 		}
 		b, err := readIndex(file)
 		if err != nil {
-			p.v.add(severe, file, -1, s.base, "cannot be read: %v", unwrapPath(err))
+			p.v.add(severe, file, -1, s.base, "cannot be read: %v", fault.PathCause(err))
 			continue
 		}
 		check(file, b)

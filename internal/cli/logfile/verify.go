@@ -181,7 +181,7 @@ type logRoot struct {
 func findLogs(dir string) ([]logRoot, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fault.Usage("cannot read %s", dir).WithDetail("%v", unwrapPath(err))
+		return nil, fault.Usage("cannot read %s", dir).WithDetail("%v", fault.PathCause(err))
 	}
 	for _, e := range entries {
 		if _, suffix, ok := parseSegmentName(e.Name()); ok && suffix == "log" || e.Name() == partitionIDs {

@@ -193,7 +193,7 @@ func run(ctx context.Context, env *command.Env, o options, topic string, files [
 			continue
 		}
 		if info, err := os.Stat(name); err != nil {
-			return fault.Usage("cannot read %s", name).WithDetail("%v", pathCause(err))
+			return fault.Usage("cannot read %s", name).WithDetail("%v", fault.PathCause(err))
 		} else if info.IsDir() {
 			return fault.Usage("cannot read %s", name).WithDetail("it is a directory")
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -73,7 +72,7 @@ func (s *sender) read(ctx context.Context, files []string) error {
 		}
 		f, err := os.Open(name)
 		if err != nil {
-			return fault.Failed("cannot read %s", name).WithDetail("%v", pathCause(err))
+			return fault.Failed("cannot read %s", name).WithDetail("%v", fault.PathCause(err))
 		}
 		err = s.stream(ctx, name, f, bar)
 		_ = f.Close() // only read from
@@ -288,11 +287,4 @@ func verb(n int64, one, many string) string {
 		return "1 " + one
 	}
 	return screen.Count(n) + " " + many
-}
-
-func pathCause(err error) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		return pe.Err
-	}
-	return err
 }

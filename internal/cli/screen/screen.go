@@ -48,6 +48,16 @@ func Std() *Screen {
 // JSON reports whether results are wanted as JSON.
 func (s *Screen) JSON() bool { return s.Format == FormatJSON }
 
+// Columns gives the width of the terminal that results are written to, or another number if it is none.
+func (s *Screen) Columns(otherwise int) int {
+	if s.OutTerminal {
+		if width, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return otherwise
+}
+
 // WriteJSON writes a value as indented JSON, one value per command.
 func (s *Screen) WriteJSON(v any) error {
 	enc := json.NewEncoder(s.Out)

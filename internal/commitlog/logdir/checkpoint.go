@@ -93,7 +93,30 @@ func (d *Dir) readCheckpoint(name string) (map[TopicPartition]int64, error) {
 		d.log.Warn("checkpoint file is damaged and ignored", "file", d.path(name), "error", err)
 		return map[TopicPartition]int64{}, nil
 	}
+	d.checkpointMu.Lock()
+	d.said[name] = offsets
+	d.checkpointMu.Unlock()
 	return offsets, nil
+}
+
+// disclaim takes a partition that is about to be made out of the checkpoint files, which may still tell of one of that name
+// that was deleted. After a crash they would be believed: how far the log is durable, or where it begins.
+func (d *Dir) disclaim(tp TopicPartition) error {
+	for name, write := range map[string]func() error{
+		recoveryPointFile: d.writeRecoveryPoints, logStartFile: d.writeLogStarts,
+		highWatermarkFile: d.writeHighWatermarks, cleanerFile: d.writeCleanerOffsets,
+	} {
+		d.checkpointMu.Lock()
+		_, told := d.said[name][tp]
+		d.checkpointMu.Unlock()
+		if !told {
+			continue
+		}
+		if err := write(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeCheckpoint replaces a file of the directory if its content changed. The
@@ -102,7 +125,8 @@ func (d *Dir) readCheckpoint(name string) (map[TopicPartition]int64, error) {
 func (d *Dir) writeCheckpoint(name string, collect func() map[TopicPartition]int64) error {
 	d.checkpointMu.Lock()
 	defer d.checkpointMu.Unlock()
-	data := encodeCheckpoint(collect())
+	offsets := collect()
+	data := encodeCheckpoint(offsets)
 	if bytes.Equal(data, d.written[name]) {
 		return nil
 	}
@@ -110,6 +134,6 @@ func (d *Dir) writeCheckpoint(name string, collect func() map[TopicPartition]int
 		delete(d.written, name)
 		return err
 	}
-	d.written[name] = data
+	d.written[name], d.said[name] = data, offsets
 	return nil
 }

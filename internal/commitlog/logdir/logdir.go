@@ -103,7 +103,8 @@ type Dir struct {
 	closed   bool
 
 	checkpointMu sync.Mutex
-	written      map[string][]byte // what each checkpoint file holds
+	written      map[string][]byte                   // what each checkpoint file holds
+	said         map[string]map[TopicPartition]int64 // and of which partitions, as it was read or written last
 
 	stop  context.CancelFunc
 	tasks sync.WaitGroup
@@ -161,7 +162,7 @@ func newDir(o Options) *Dir {
 		o: o, s: o.Settings.withDefaults(), log: o.Logger,
 		logs: make(map[TopicPartition]*commitlog.Log), broken: make(map[TopicPartition]error),
 		cleaning: make(map[TopicPartition]bool), failed: make(map[TopicPartition]error),
-		offline: make(map[TopicPartition]bool), written: make(map[string][]byte),
+		offline: make(map[TopicPartition]bool), written: make(map[string][]byte), said: make(map[string]map[TopicPartition]int64),
 		moving: make(map[TopicPartition]bool), arriving: make(map[TopicPartition]*commitlog.Log),
 	}
 	d.brokerEpoch.Store(-1)
@@ -400,6 +401,9 @@ func (d *Dir) Create(topic string, id [16]byte, partition int32, cfg commitlog.C
 	case l != nil:
 		l.SetConfig(cfg)
 		return l, nil
+	}
+	if err := d.disclaim(tp); err != nil {
+		return nil, err
 	}
 	o := d.logOptions(tp, cfg)
 	o.TopicID = id

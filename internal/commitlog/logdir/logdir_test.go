@@ -205,6 +205,41 @@ func TestDeleteAndStray(t *testing.T) {
 	}
 }
 
+// A partition that is made again under the name of one that was deleted has nothing of it after a crash, whether the process
+// was restarted in between or not.
+func TestMadeAgainAfterDelete(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		mem := vfs.NewMem(1)
+		c := clock.NewManual(time.UnixMilli(1_700_000_000_000))
+		d := mustOpen(t, options(mem, c))
+		l := create(t, d, "t", 0)
+		appendTo(t, l, 100)
+		if _, err := l.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Checkpoint(); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Delete(TopicPartition{"t", 0}); err != nil {
+			t.Fatal(err)
+		}
+		if restart {
+			mem = mem.Crash()
+			d = mustOpen(t, options(mem, c))
+		}
+		l = create(t, d, "t", 0)
+		appendTo(t, l, 10)
+		if _, err := l.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		d = mustOpen(t, options(mem.Crash(), c))
+		again := d.Get(TopicPartition{"t", 0})
+		if again == nil || again.EndOffset() != 10 || again.StartOffset() != 0 {
+			t.Fatalf("restart %v: the log is %v", restart, again)
+		}
+	}
+}
+
 func TestOfflineAndBack(t *testing.T) {
 	mem := vfs.NewMem(1)
 	fault := vfs.NewFault(mem)

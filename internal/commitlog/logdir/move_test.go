@@ -35,14 +35,14 @@ func mustOpenAll(t testing.TB, fs vfs.FS, paths ...string) *Dirs {
 // eventually waits for the mover, which works by the system's clock.
 func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	tick, end := time.NewTicker(time.Millisecond), time.NewTimer(20*time.Second)
+	tick, end := time.NewTicker(time.Millisecond), time.NewTimer(2*time.Minute)
 	defer tick.Stop()
 	defer end.Stop()
 	for !done() {
 		select {
 		case <-tick.C:
 		case <-end.C:
-			t.Fatalf("%s: not in 20 s", what)
+			t.Fatalf("%s: not in two minutes", what)
 		}
 	}
 }

@@ -80,7 +80,7 @@ func TestHugeTopology(t *testing.T) {
 	if err != nil || len(c.create) != n-1 {
 		t.Fatalf("%v, %d topics", err, len(c.create))
 	}
-	if took := time.Since(begin); took > 5*time.Second {
+	if took := time.Since(begin); took > time.Minute {
 		t.Errorf("a chain took %v", took)
 	}
 	cluster.topics["t"] = TopicInfo{Partitions: 10_000}

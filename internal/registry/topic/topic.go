@@ -346,6 +346,8 @@ func (b *Backend) failed(err error) error {
 	case errors.Is(err, errFenced):
 		b.o.Logger.Warn("another schema registry writes: this one was the leader and no longer is", "topic", b.o.Topic)
 		return &rest.NotLeader{}
+	case errors.Is(err, context.Canceled):
+		return err // the process ends: what clients asked for goes on, whoever cancels
 	case errors.Is(err, context.DeadlineExceeded):
 		b.o.Logger.Warn("schema registry write timed out", "topic", b.o.Topic, "timeout", b.o.Timeout)
 		return err

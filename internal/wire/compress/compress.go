@@ -92,12 +92,21 @@ func Compress(dst, src []byte, codec Codec, level int) ([]byte, error) {
 // call. The zero value is ready. It must not be used concurrently.
 type Decompressor struct {
 	out  []byte
+	keep int // the capacity of the buffer that Use gave
 	gzip gzipDecoder
 }
 
-// keepBytes is the largest buffer a Decompressor holds on to: batches are
-// rarely larger, and one that is should not pin its size for ever.
-const keepBytes = 4 << 20
+// Use has the next calls write into buf, whatever its size, as far as it
+// reaches; with Slack more than what is to fit in no codec needs another.
+// Pooled decoders may go on pointing into buf, without looking at it.
+func (d *Decompressor) Use(buf []byte) { d.out, d.keep = buf[:0], cap(buf) }
+
+// Slack is what decoders want beyond the data.
+const Slack = zstdSlack
+
+// keepBytes is the largest buffer of its own a Decompressor holds on to:
+// batches are rarely larger, and one that is should not pin its size for ever.
+const keepBytes = 4<<20 + Slack
 
 // Decompress returns the decompressed form of src, valid until the next call.
 // For None it returns src itself. More than maxBytes of output is ErrTooLarge.
@@ -112,17 +121,24 @@ func (d *Decompressor) Decompress(codec Codec, src []byte, maxBytes int) ([]byte
 	if d == nil {
 		d = new(Decompressor)
 	}
-	if cap(d.out) > keepBytes {
-		d.out = nil
-	}
+	d.trim()
 	out, err := d.appendTo(d.out[:0], codec, src, maxBytes)
+	d.out = out
 	if err != nil {
+		d.trim() // nobody needs it until the next call
 		return nil, fmt.Errorf("%s: %w", codec, err)
 	}
-	d.out = out
 	return out, nil
 }
 
+func (d *Decompressor) trim() {
+	if cap(d.out) > max(keepBytes, d.keep) {
+		d.out = nil
+	}
+}
+
+// appendTo returns the buffer with an error too: what was made room for serves
+// the next call.
 func (d *Decompressor) appendTo(dst []byte, codec Codec, src []byte, maxBytes int) ([]byte, error) {
 	switch codec {
 	case Gzip:
@@ -134,7 +150,7 @@ func (d *Decompressor) appendTo(dst []byte, codec Codec, src []byte, maxBytes in
 	case Zstd:
 		return decodeZstd(dst, src, maxBytes)
 	default:
-		return nil, fmt.Errorf("%w: %d", ErrUnknownCodec, codec)
+		return dst, fmt.Errorf("%w: %d", ErrUnknownCodec, codec)
 	}
 }
 

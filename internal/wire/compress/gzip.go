@@ -61,12 +61,12 @@ func (g *gzipDecoder) decode(dst, src []byte, maxBytes int) ([]byte, error) {
 		err = g.r.Reset(&g.in)
 	}
 	if err != nil {
-		return nil, corrupt(err)
+		return dst, corrupt(err)
 	}
 	dst = grow(dst, min(4*len(src), maxBytes)+1, maxBytes+1)
 	for {
 		if len(dst) > maxBytes {
-			return nil, ErrTooLarge
+			return dst, ErrTooLarge
 		}
 		if len(dst) == cap(dst) {
 			dst = grow(dst, 1, maxBytes+1)
@@ -75,12 +75,12 @@ func (g *gzipDecoder) decode(dst, src []byte, maxBytes int) ([]byte, error) {
 		dst = dst[:len(dst)+n]
 		if errors.Is(err, io.EOF) {
 			if len(dst) > maxBytes {
-				return nil, ErrTooLarge
+				return dst, ErrTooLarge
 			}
 			return dst, nil
 		}
 		if err != nil {
-			return nil, corrupt(err)
+			return dst, corrupt(err)
 		}
 	}
 }

@@ -90,11 +90,11 @@ func appendLZ4(dst, src []byte, level int) ([]byte, error) {
 func decodeLZ4(dst, src []byte, maxBytes int) ([]byte, error) {
 	flags, blockMax, src, err := parseLZ4Header(src)
 	if err != nil {
-		return nil, err
+		return dst, err
 	}
 	for {
 		if len(src) < 4 {
-			return nil, ErrCorrupt
+			return dst, ErrCorrupt
 		}
 		size := binary.LittleEndian.Uint32(src)
 		src = src[4:]
@@ -104,29 +104,29 @@ func decodeLZ4(dst, src []byte, maxBytes int) ([]byte, error) {
 		stored := size&lz4StoredBit != 0
 		size &^= lz4StoredBit
 		if uint64(size) > uint64(len(src)) || int(size) > blockMax {
-			return nil, ErrCorrupt
+			return dst, ErrCorrupt
 		}
 		block := src[:size]
 		src = src[size:]
 		if flags&lz4BlockSum != 0 {
 			if len(src) < 4 || binary.LittleEndian.Uint32(src) != xxh32(block) {
-				return nil, ErrCorrupt
+				return dst, ErrCorrupt
 			}
 			src = src[4:]
 		}
 		if stored {
 			if len(block) > maxBytes-len(dst) {
-				return nil, ErrTooLarge
+				return dst, ErrTooLarge
 			}
 			dst = append(grow(dst, len(block), maxBytes), block...)
 			continue
 		}
 		if dst, err = decodeLZ4Block(dst, block, blockMax, maxBytes); err != nil {
-			return nil, err
+			return dst, err
 		}
 	}
 	if flags&lz4ContentSum != 0 && len(src) < 4 {
-		return nil, ErrCorrupt
+		return dst, ErrCorrupt
 	}
 	return dst, nil
 }
@@ -140,9 +140,9 @@ func decodeLZ4Block(dst, block []byte, blockMax, maxBytes int) ([]byte, error) {
 	n, err := lz4.UncompressBlock(block, dst[at:at+min(most, left)])
 	if err != nil {
 		if left < most {
-			return nil, ErrTooLarge // or corrupt: it cannot be told without the room
+			return dst, ErrTooLarge // or corrupt: it cannot be told without the room
 		}
-		return nil, corrupt(err)
+		return dst, corrupt(err)
 	}
 	return dst[:at+n], nil
 }

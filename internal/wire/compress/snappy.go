@@ -37,20 +37,20 @@ func decodeSnappy(dst, src []byte, maxBytes int) ([]byte, error) {
 		return decodeSnappyBlock(dst, src, maxBytes)
 	}
 	if len(src) < len(xerialHeader) {
-		return nil, ErrCorrupt
+		return dst, ErrCorrupt
 	}
 	src = src[len(xerialHeader):] // the two version numbers are not checked
 	for len(src) > 0 {
 		if len(src) < 4 {
-			return nil, ErrCorrupt
+			return dst, ErrCorrupt
 		}
 		n := binary.BigEndian.Uint32(src)
 		if src = src[4:]; uint64(n) > uint64(len(src)) {
-			return nil, ErrCorrupt
+			return dst, ErrCorrupt
 		}
 		var err error
 		if dst, err = decodeSnappyBlock(dst, src[:n], maxBytes); err != nil {
-			return nil, err
+			return dst, err
 		}
 		src = src[n:]
 	}
@@ -60,21 +60,21 @@ func decodeSnappy(dst, src []byte, maxBytes int) ([]byte, error) {
 func decodeSnappyBlock(dst, src []byte, maxBytes int) ([]byte, error) {
 	size, err := snappy.DecodedLen(src)
 	if err != nil {
-		return nil, corrupt(err)
+		return dst, corrupt(err)
 	}
 	// No element makes more than 64 bytes of 3: a larger claim is a lie, and
 	// must not be believed with memory.
 	if size > 22*len(src) {
-		return nil, ErrCorrupt
+		return dst, ErrCorrupt
 	}
 	if size > maxBytes-len(dst) {
-		return nil, ErrTooLarge
+		return dst, ErrTooLarge
 	}
 	dst = grow(dst, size, maxBytes)
 	at := len(dst)
 	// Strict: the lenient decoder takes an extension other readers refuse.
 	if _, err := snappy.DecodeStrict(dst[at:at+size], src); err != nil {
-		return nil, corrupt(err)
+		return dst, corrupt(err)
 	}
 	return dst[:at+size], nil
 }

@@ -47,14 +47,14 @@ const zstdWindowMax = 128 << 20
 func decodeZstd(dst, src []byte, maxBytes int) ([]byte, error) {
 	bound, err := zstdBound(src)
 	if err != nil {
-		return nil, err
+		return dst, err
 	}
 	d, _ := zstdDecoders.Get().(*zstd.Decoder)
 	if d == nil {
 		d, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 			zstd.WithDecoderMaxWindow(zstdWindowMax), zstd.WithDecodeAllCapLimit(true))
 		if err != nil {
-			return nil, err
+			return dst, err
 		}
 	}
 	defer zstdDecoders.Put(d)
@@ -65,9 +65,9 @@ func decodeZstd(dst, src []byte, maxBytes int) ([]byte, error) {
 	out, err := d.DecodeAll(src, dst[:0:room])
 	switch {
 	case len(out) > maxBytes, err != nil && bound > maxBytes:
-		return nil, ErrTooLarge // or corrupt: it cannot be told without the room
+		return dst, ErrTooLarge // or corrupt: it cannot be told without the room
 	case err != nil:
-		return nil, corrupt(err)
+		return dst, corrupt(err)
 	}
 	return out, nil
 }
