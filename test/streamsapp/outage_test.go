@@ -1,13 +1,18 @@
 package streamsapp
 
 import (
+	"context"
 	"encoding/binary"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"leat.dev/streams"
 )
@@ -46,4 +51,31 @@ func TestRegistryOutage(t *testing.T) {
 		t.Errorf("the handler was asked %d times, the registry %d times", n, asked.Load())
 	}
 	r.close()
+}
+
+// TestCommitWithoutAnswer: a transaction that the cluster committed, and whose answer was lost together with all connections, is
+// known to be committed afterwards: it is not taken for another producer's, which would leave its markers to chance.
+func TestCommitWithoutAnswer(t *testing.T) {
+	onEach(t, func(t *testing.T, c *cluster) {
+		c.create(1, "lines", "counts")
+		between := newProxy(t, c.broker.Addr())
+		r := c.run("unanswered", wordCount, streams.ExactlyOnce(), streams.ClientOptions(kgo.Dialer(func(ctx context.Context, network, _ string) (net.Conn, error) {
+			if between.down() {
+				return nil, syscall.ECONNREFUSED // as when no broker runs
+			}
+			return (&net.Dialer{}).DialContext(ctx, network, between.addr())
+		})))
+		c.send("lines", "a=x y")
+		c.read("counts", total(2))
+		between.lose(kmsg.EndTxn)
+		c.send("lines", "b=x")
+		until(t, "a commit without an answer", func() bool { return strings.Contains(c.said.String(), "committing the transaction") })
+		between.heal()
+		exact(t, c.read("counts", total(3)))
+		until(t, "what became of it", func() bool { return strings.Contains(c.said.String(), "the end of a transaction is known") })
+		if !strings.Contains(c.said.String(), "outcome=committed") {
+			t.Error(c.said)
+		}
+		r.close()
+	})
 }

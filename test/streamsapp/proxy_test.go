@@ -1,9 +1,12 @@
 package streamsapp
 
 import (
+	"encoding/binary"
 	"net"
 	"sync"
 	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // proxy stands between an instance and its broker: it passes bytes on, keeps them back, or cuts connections. Each
@@ -17,6 +20,9 @@ type proxy struct {
 	conns map[net.Conn]bool
 	// stalled keeps bytes back, both ways, without an error; shut refuses connections.
 	stalled, shut bool
+	// losing is a request whose answer is to be lost: it is passed on, and all connections are cut before the broker's answer comes.
+	losing  int16
+	waiting net.Conn // the broker's connection with that request
 }
 
 func newProxy(t *testing.T, target string) *proxy {
@@ -25,7 +31,7 @@ func newProxy(t *testing.T, target string) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{listener: l, target: target, conns: map[net.Conn]bool{}}
+	p := &proxy{listener: l, target: target, conns: map[net.Conn]bool{}, losing: -1}
 	p.moved = sync.NewCond(&p.mu)
 	go p.accept()
 	t.Cleanup(func() { _ = l.Close(); p.cut() })
@@ -40,10 +46,7 @@ func (p *proxy) accept() {
 		if err != nil {
 			return
 		}
-		p.mu.Lock()
-		shut := p.shut
-		p.mu.Unlock()
-		if shut {
+		if p.down() {
 			_ = near.Close()
 			continue
 		}
@@ -75,7 +78,15 @@ func (p *proxy) pass(from, to net.Conn) {
 		for p.stalled {
 			p.moved.Wait()
 		}
+		if n > 6 && int16(binary.BigEndian.Uint16(buf[4:])) == p.losing { //nolint:gosec // keys are int16
+			p.losing, p.waiting = -1, to
+		}
+		answered := p.waiting == from
 		p.mu.Unlock()
+		if answered {
+			p.cut()
+			return
+		}
 		if n > 0 {
 			if _, e := to.Write(buf[:n]); e != nil {
 				return
@@ -87,6 +98,13 @@ func (p *proxy) pass(from, to net.Conn) {
 	}
 }
 
+// lose cuts all connections when the next request of a kind is answered. Requests of a connection come one by one.
+func (p *proxy) lose(key kmsg.Key) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.losing = key.Int16()
+}
+
 // cut closes all connections and refuses new ones.
 func (p *proxy) cut() { p.set(false, true) }
 
@@ -95,6 +113,13 @@ func (p *proxy) stall() { p.set(true, false) }
 
 // heal passes on what was kept back, and takes connections again.
 func (p *proxy) heal() { p.set(false, false) }
+
+// down tells whether it takes no connections.
+func (p *proxy) down() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.shut
+}
 
 func (p *proxy) set(stalled, shut bool) {
 	p.mu.Lock()

@@ -19,7 +19,6 @@ func (a *App) connect(ctx context.Context) (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	a.cluster = newCluster(client)
 	resp, err := a.reach(ctx, client)
 	if err != nil {
 		client.Close()
@@ -31,6 +30,13 @@ func (a *App) connect(ctx context.Context) (func(), error) {
 			a.transactions2 = true
 		}
 	}
+	if a.transactions2 { // this client, too, ends transactions as those do that began them
+		client.Close()
+		if client, err = a.client(); err != nil {
+			return nil, err
+		}
+	}
+	a.cluster = newCluster(client)
 	return client.Close, nil
 }
 

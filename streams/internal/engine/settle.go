@@ -39,6 +39,10 @@ const (
 	taken                    // another producer of the same id decided it
 )
 
+func (o outcome) String() string {
+	return [...]string{"aborted", "committed", "unknown", "decided by another producer"}[o]
+}
+
 // transaction is one that is open, or not known to be complete.
 type transaction struct {
 	producer int64
@@ -87,7 +91,7 @@ func (o *outages) within(d time.Duration) bool {
 // begin begins a transaction, when the one before is complete.
 func (o *outlet) begin(ctx context.Context) error {
 	if err := o.settle(ctx); err != nil {
-		return &resetError{err: fmt.Errorf("completing the last transaction of %s: %w%s", o.txnID, err, advice(err)), passing: passes(err)}
+		return err
 	}
 	_, _, err := o.client.ProducerID(ctx) // which learns, too, what the brokers can do: no transaction begins as an older one
 	if !unreachable(err) {
@@ -164,9 +168,9 @@ func (o *outlet) commit(ctx context.Context) error {
 // ended follows a transaction whose end was answered until it is complete.
 func (o *outlet) ended(ctx context.Context, how outcome) {
 	o.txn.ends, o.txn.parts = how, o.written()
-	settled := make(chan error, 1)
+	settled, client := make(chan error, 1), o.client
 	o.settled = settled
-	go func() { settled <- o.app.completed(ctx, o.txnID) }()
+	go func() { settled <- o.app.completed(ctx, client, o.txnID) }()
 }
 
 // written are the partitions that the transaction wrote to.
@@ -180,6 +184,14 @@ func (o *outlet) written() map[string][]int32 {
 		}
 	}
 	return parts
+}
+
+// settleSoon settles the transaction that was ended last if it is complete: perhaps nothing is written after it for long.
+func (o *outlet) settleSoon(ctx context.Context) error {
+	if len(o.settled) == 0 {
+		return nil
+	}
+	return o.settle(ctx)
 }
 
 // settle waits until the transaction that was ended last is complete, and resolves it when it may have lost markers.
@@ -199,7 +211,7 @@ func (o *outlet) settle(ctx context.Context) error {
 		if err := o.app.resolve(ctx, o.txnID, o.txn); err != nil {
 			o.settled = make(chan error, 1)
 			o.settled <- err
-			return err
+			return &resetError{err: fmt.Errorf("completing the last transaction of %s: %w%s", o.txnID, err, advice(err)), passing: passes(err)}
 		}
 		if err := o.connect(); err != nil {
 			return err
@@ -209,11 +221,12 @@ func (o *outlet) settle(ctx context.Context) error {
 	return nil
 }
 
-// completed waits until no markers of a transaction are missing, as far as the coordinator knows. A cluster that does not
-// tell makes nobody wait.
-func (a *App) completed(ctx context.Context, id string) error {
+// completed waits until no markers of a transaction are missing, as far as the coordinator knows. It is asked through the client
+// that ended the transaction: a connection with nothing on its way tells nobody that it is lost before it is used again. A
+// cluster that does not tell makes nobody wait.
+func (a *App) completed(ctx context.Context, client *kgo.Client, id string) error {
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
-		state, err := a.describe(ctx, id)
+		state, err := describe(ctx, client, id)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -229,10 +242,10 @@ func (a *App) completed(ctx context.Context, id string) error {
 }
 
 // describe asks the coordinator about a transactional id.
-func (a *App) describe(ctx context.Context, id string) (*kmsg.DescribeTransactionsResponseTransactionState, error) {
+func describe(ctx context.Context, client *kgo.Client, id string) (*kmsg.DescribeTransactionsResponseTransactionState, error) {
 	req := kmsg.NewPtrDescribeTransactionsRequest()
 	req.TransactionalIDs = []string{id}
-	resp, err := req.RequestWith(ctx, a.cluster.client)
+	resp, err := req.RequestWith(ctx, client)
 	if err != nil {
 		return nil, err
 	}
@@ -266,10 +279,13 @@ func (a *App) resolveOnce(ctx context.Context, id string, t *transaction) error 
 		case errors.Is(err, kerr.InvalidTxnState): // it timed out before
 			t.ends = aborted
 		case fenced(err):
-			t.ends = taken
+			if t.ends, err = a.decided(ctx, id, t); err != nil {
+				return err
+			}
 		default:
 			return err
 		}
+		a.log.Info("the end of a transaction is known", "transactional_id", id, "outcome", t.ends.String())
 	}
 	if err := a.initProducer(ctx, id, t); err != nil || t.ends == taken || len(t.parts) == 0 && !t.offsets {
 		return err
@@ -292,6 +308,19 @@ func (a *App) resolveOnce(ctx context.Context, id string, t *transaction) error 
 		return fmt.Errorf("leaders changed while %s ended a transaction: %w", id, kerr.LeaderNotAvailable)
 	}
 	return err
+}
+
+// decided is how a transaction ended that its producer may not end any more. Before transaction.version 2 one that timed out is told
+// from one that another producer took over only by the coordinator's state.
+func (a *App) decided(ctx context.Context, id string, t *transaction) (outcome, error) {
+	state, err := describe(ctx, a.cluster.client, id)
+	switch {
+	case err != nil:
+		return unknown, err
+	case state.ProducerID == t.producer && state.ProducerEpoch == t.epoch+1 && (state.State == "PrepareAbort" || state.State == "CompleteAbort"):
+		return aborted, nil
+	}
+	return taken, nil
 }
 
 // initProducer takes a transactional id over: what is open is aborted, what is decided is waited for.

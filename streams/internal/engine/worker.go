@@ -220,6 +220,9 @@ func (w *worker) round(ctx context.Context) (busy, last bool, err error) {
 		if err := w.out.check(ctx); err != nil {
 			return true, false, err
 		}
+		if err := w.out.settleSoon(ctx); err != nil {
+			return true, false, err
+		}
 	}
 	return busy || len(inbox) > 0, false, w.maybeCommit(ctx)
 }
