@@ -64,7 +64,7 @@ func (p *process) endTransaction(id string) {
 	ctx, cancel := context.WithTimeout(p.ctx, departedMax)
 	defer cancel()
 	t := &transaction{parts: map[string][]int32{}}
-	state, err := describe(ctx, p.app.cluster.client, id)
+	state, _, err := describe(ctx, p.app.cluster.client, id)
 	if err == nil && state.State == "Ongoing" {
 		for _, topic := range state.Topics {
 			if topic.Topic == "__consumer_offsets" {

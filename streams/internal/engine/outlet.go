@@ -252,6 +252,7 @@ func (o *outlet) drop(ctx context.Context, wait time.Duration) error {
 	}
 	err := o.client.AbortBufferedRecords(limit)
 	if o.inTxn {
+		o.ending()
 		err = errors.Join(err, o.client.EndTransaction(limit, kgo.TryAbort))
 	}
 	if err != nil {

@@ -18,16 +18,17 @@ import (
 
 // A transaction ends in two steps: the coordinator decides it, and answers EndTxn; then it writes a marker to each partition.
 // Apache Kafka 4.3 leaves out the markers of partitions that have no leader at that moment ("these partitions are likely
-// deleted already", KRaftMetadataCache.getPartitionLeaderEndpoint), and calls the transaction complete. A broker that was
-// killed and comes back holds leaders that the controller takes from it a moment later and gives back: with one replica,
-// what a transaction wrote then stays open for ever, or ends as the next transaction of the same producer does. One that was
-// committed is aborted in part, or the other way round.
+// deleted already", KRaftMetadataCache.getPartitionLeaderEndpoint), and calls the transaction complete. A broker that is
+// stopped gives up its leaders while it still ends transactions; one that was killed and comes back holds leaders that the
+// controller takes from it a moment later and gives back: with one replica, what a transaction wrote then stays open for ever, or
+// ends as the next transaction of the same producer does. One that was committed is aborted in part, or the other way round.
 //
-// So a transaction is followed until it is complete before the next one writes anything (settle). If a connection to a broker
-// was lost meanwhile, or EndTxn has no answer, it is resolved: its outcome is asked for, and a transaction without records,
-// with the same partitions and the same end, makes the coordinator write the markers again. They change nothing where a
-// partition has its marker. The leaders of all partitions, as the coordinator's broker knows them, have to be the same before
-// and after; else there was a time without, and it is done once more.
+// So a transaction is followed until it is complete before the next one writes anything (settle). If a partition has another
+// leader epoch then than before its end, if a connection to a broker was lost meanwhile, or EndTxn has no answer, it is
+// resolved: its outcome is asked for, and a transaction without records, with the same partitions and the same end, makes the
+// coordinator write the markers again. They change nothing where a partition has its marker. The leaders of all partitions, as
+// the coordinator's broker knows them, have to be the same before and after; else there was a time without, and it is done
+// once more.
 
 // outcome is how a transaction ends.
 type outcome uint8
@@ -48,8 +49,9 @@ type transaction struct {
 	producer int64
 	epoch    int16
 	ends     outcome
-	parts    map[string][]int32 // where it wrote
-	offsets  bool               // offsets of the group are part of it
+	parts    map[string][]int32       // where it wrote
+	leaders  map[TopicPartition]int32 // the leader epochs there before its end, as its producer knew them
+	offsets  bool                     // offsets of the group are part of it
 }
 
 // line is what an outlet's client knows of its connections. Its own goroutines call it.
@@ -133,6 +135,7 @@ func (o *outlet) same(ctx context.Context) error {
 // cancel ends a transaction to which nothing was written, as every record was refused: franz-go would abort it in any case,
 // and say that it was committed.
 func (o *outlet) cancel(ctx context.Context) error {
+	o.ending()
 	if err := o.client.EndTransaction(ctx, kgo.TryAbort); err != nil {
 		o.stale = err
 		return err
@@ -147,6 +150,7 @@ func (o *outlet) commit(ctx context.Context) error {
 	if err := o.same(ctx); err != nil {
 		return err
 	}
+	o.ending()
 	o.inTxn = false
 	err := o.client.EndTransaction(ctx, kgo.TryCommit)
 	if err == nil {
@@ -165,12 +169,26 @@ func (o *outlet) commit(ctx context.Context) error {
 	return err
 }
 
+// ending notes where the transaction wrote, before its end is asked for.
+func (o *outlet) ending() {
+	o.txn.parts, o.txn.leaders = o.written(), map[TopicPartition]int32{}
+	for topic, parts := range o.txn.parts {
+		for _, p := range parts {
+			_, epoch, err := o.client.PartitionLeader(topic, p)
+			if err != nil {
+				epoch = -1
+			}
+			o.txn.leaders[TopicPartition{topic, p}] = epoch
+		}
+	}
+}
+
 // ended follows a transaction whose end was answered until it is complete.
 func (o *outlet) ended(ctx context.Context, how outcome) {
-	o.txn.ends, o.txn.parts = how, o.written()
-	settled, client := make(chan error, 1), o.client
+	o.txn.ends = how
+	settled, client, leaders := make(chan error, 1), o.client, o.txn.leaders
 	o.settled = settled
-	go func() { settled <- o.app.completed(ctx, client, o.txnID) }()
+	go func() { settled <- completed(ctx, client, o.txnID, leaders) }()
 }
 
 // written are the partitions that the transaction wrote to.
@@ -207,7 +225,7 @@ func (o *outlet) settle(ctx context.Context) error {
 	}
 	if err != nil || o.line.lost.Load() {
 		o.client.Close() // nothing is on its way
-		o.app.log.Info("a broker could not be reached: the last transaction is resolved", "transactional_id", o.txnID, "error", err)
+		o.app.log.Info("the last transaction may lack markers: it is resolved", "transactional_id", o.txnID, "error", err)
 		if err := o.app.resolve(ctx, o.txnID, o.txn); err != nil {
 			o.settled = make(chan error, 1)
 			o.settled <- err
@@ -221,19 +239,21 @@ func (o *outlet) settle(ctx context.Context) error {
 	return nil
 }
 
-// completed waits until no markers of a transaction are missing, as far as the coordinator knows. It is asked through the client
-// that ended the transaction: a connection with nothing on its way tells nobody that it is lost before it is used again. A
-// cluster that does not tell makes nobody wait.
-func (a *App) completed(ctx context.Context, client *kgo.Client, id string) error {
+// completed waits until no markers of a transaction are missing, as far as the coordinator knows, and looks whether it may have
+// left some out. It is asked through the client that ended the transaction: a connection with nothing on its way tells nobody
+// that it is lost before it is used again. A cluster that does not tell makes nobody wait.
+func completed(ctx context.Context, client *kgo.Client, id string, leaders map[TopicPartition]int32) error {
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
-		state, err := describe(ctx, client, id)
+		state, node, err := describe(ctx, client, id)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case passes(err):
 			return err
-		case err != nil, !strings.HasPrefix(state.State, "Prepare"):
+		case err != nil:
 			return nil //nolint:nilerr // a cluster that does not tell
+		case !strings.HasPrefix(state.State, "Prepare"):
+			return unmoved(ctx, client.Broker(node), leaders)
 		}
 		if !pause(ctx, wait) {
 			return ctx.Err()
@@ -241,18 +261,43 @@ func (a *App) completed(ctx context.Context, client *kgo.Client, id string) erro
 	}
 }
 
-// describe asks the coordinator about a transactional id.
-func describe(ctx context.Context, client *kgo.Client, id string) (*kmsg.DescribeTransactionsResponseTransactionState, error) {
+// unmoved fails unless partitions have the leader epochs given, as a broker knows them.
+func unmoved(ctx context.Context, broker *kgo.Broker, leaders map[TopicPartition]int32) error {
+	parts := map[string][]int32{}
+	for tp := range leaders {
+		parts[tp.Topic] = append(parts[tp.Topic], tp.Partition)
+	}
+	now, err := leadersAt(ctx, broker, parts)
+	switch {
+	case passes(err):
+		return err
+	case err != nil:
+		return nil //nolint:nilerr // a cluster that does not tell
+	}
+	for tp, epoch := range now {
+		if epoch != leaders[tp] {
+			return fmt.Errorf("%s-%d: another leader: %w", tp.Topic, tp.Partition, kerr.LeaderNotAvailable)
+		}
+	}
+	return nil
+}
+
+// describe asks the coordinator about a transactional id. node is the coordinator's.
+func describe(ctx context.Context, client *kgo.Client, id string) (state *kmsg.DescribeTransactionsResponseTransactionState, node int, err error) {
 	req := kmsg.NewPtrDescribeTransactionsRequest()
 	req.TransactionalIDs = []string{id}
-	resp, err := req.RequestWith(ctx, client)
-	if err != nil {
-		return nil, err
+	answers := client.RequestSharded(ctx, req)
+	if len(answers) != 1 {
+		return nil, 0, errors.New("no transaction is described")
 	}
-	if len(resp.TransactionStates) != 1 {
-		return nil, errors.New("no transaction is described")
+	if answers[0].Err != nil {
+		return nil, 0, answers[0].Err
 	}
-	return &resp.TransactionStates[0], kerr.ErrorForCode(resp.TransactionStates[0].ErrorCode)
+	resp, ok := answers[0].Resp.(*kmsg.DescribeTransactionsResponse)
+	if !ok || len(resp.TransactionStates) != 1 {
+		return nil, 0, errors.New("no transaction is described")
+	}
+	return &resp.TransactionStates[0], int(answers[0].Meta.NodeID), kerr.ErrorForCode(resp.TransactionStates[0].ErrorCode)
 }
 
 // resolve brings a transaction to its end, with all its markers, and fences whoever has the transactional id. It waits for the
@@ -313,7 +358,7 @@ func (a *App) resolveOnce(ctx context.Context, id string, t *transaction) error 
 // decided is how a transaction ended that its producer may not end any more. Before transaction.version 2 one that timed out is told
 // from one that another producer took over only by the coordinator's state.
 func (a *App) decided(ctx context.Context, id string, t *transaction) (outcome, error) {
-	state, err := describe(ctx, a.cluster.client, id)
+	state, _, err := describe(ctx, a.cluster.client, id)
 	switch {
 	case err != nil:
 		return unknown, err
@@ -397,9 +442,8 @@ func (a *App) addToTxn(ctx context.Context, id string, t *transaction) error {
 // leaders are the leader epochs of a transaction's partitions, as the coordinator's broker knows them. Each has a leader.
 // Partitions that are no more are taken out of the transaction.
 func (a *App) leaders(ctx context.Context, id string, t *transaction) (map[TopicPartition]int32, error) {
-	found := map[TopicPartition]int32{}
 	if len(t.parts) == 0 {
-		return found, nil
+		return nil, nil
 	}
 	find := kmsg.NewPtrFindCoordinatorRequest()
 	find.CoordinatorType, find.CoordinatorKey, find.CoordinatorKeys = 1, id, []string{id}
@@ -414,13 +458,22 @@ func (a *App) leaders(ctx context.Context, id string, t *transaction) (map[Topic
 	if err := kerr.ErrorForCode(code); err != nil {
 		return nil, err
 	}
+	return leadersAt(ctx, a.cluster.client.Broker(int(node)), t.parts)
+}
+
+// leadersAt are the leader epochs of partitions, as a broker knows them. Each has a leader. Topics that are no more are taken out.
+func leadersAt(ctx context.Context, broker *kgo.Broker, parts map[string][]int32) (map[TopicPartition]int32, error) {
+	found := map[TopicPartition]int32{}
+	if len(parts) == 0 {
+		return found, nil
+	}
 	req := kmsg.NewPtrMetadataRequest()
-	for topic := range t.parts {
+	for topic := range parts {
 		one := kmsg.NewMetadataRequestTopic()
 		one.Topic = kmsg.StringPtr(topic)
 		req.Topics = append(req.Topics, one)
 	}
-	resp, err := req.RequestWith(ctx, a.cluster.client.Broker(int(node)))
+	resp, err := req.RequestWith(ctx, broker)
 	if err != nil {
 		return nil, err
 	}
@@ -430,14 +483,14 @@ func (a *App) leaders(ctx context.Context, id string, t *transaction) (map[Topic
 			continue
 		}
 		if topic.ErrorCode == kerr.UnknownTopicOrPartition.Code {
-			delete(t.parts, *topic.Topic)
+			delete(parts, *topic.Topic)
 			continue
 		}
 		if err := kerr.ErrorForCode(topic.ErrorCode); err != nil {
 			return nil, fmt.Errorf("topic %s: %w", *topic.Topic, err)
 		}
 		for _, part := range topic.Partitions {
-			if !slices.Contains(t.parts[*topic.Topic], part.Partition) {
+			if !slices.Contains(parts[*topic.Topic], part.Partition) {
 				continue
 			}
 			if part.Leader < 0 {
