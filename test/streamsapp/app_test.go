@@ -55,7 +55,7 @@ func total(n int) func([]*kgo.Record) bool {
 }
 
 // exact fails unless each word was counted from 1 up, once each, in order.
-func exact(t *testing.T, all []*kgo.Record) {
+func exact(t testing.TB, all []*kgo.Record) {
 	t.Helper()
 	at := map[string]int{}
 	for _, r := range all {

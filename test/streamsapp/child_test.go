@@ -109,7 +109,7 @@ func child(text string) error {
 
 // instance is a process of an application.
 type instance struct {
-	t    *testing.T
+	t    testing.TB
 	spec spec
 	cmd  *exec.Cmd
 	out  transcript

@@ -31,7 +31,7 @@ const patience = 3 * time.Minute
 
 // cluster is a broker with a client.
 type cluster struct {
-	t      *testing.T
+	t      testing.TB
 	broker *launch.Broker
 	client *kgo.Client
 	admin  *kadm.Client
@@ -55,13 +55,13 @@ func onEach(t *testing.T, f func(t *testing.T, c *cluster)) {
 	}
 }
 
-func start(t *testing.T, kind string) *cluster {
+func start(t testing.TB, kind string) *cluster {
 	t.Helper()
 	return startWith(t, kind, launch.Spec{})
 }
 
 // startWith starts a broker with more listeners and settings.
-func startWith(t *testing.T, kind string, spec launch.Spec) *cluster {
+func startWith(t testing.TB, kind string, spec launch.Spec) *cluster {
 	t.Helper()
 	props := map[string]string{
 		"log.retention.ms":                 "-1", // records of tests are from 1970, and Apache Kafka looks for old ones 30 s after its start
@@ -83,7 +83,7 @@ func startWith(t *testing.T, kind string, spec launch.Spec) *cluster {
 }
 
 // run starts a broker.
-func run(t *testing.T, spec launch.Spec) *launch.Broker {
+func run(t testing.TB, spec launch.Spec) *launch.Broker {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -104,7 +104,7 @@ func run(t *testing.T, spec launch.Spec) *launch.Broker {
 var kafka *launch.Broker
 
 // sharedKafka is a Kafka without topics and groups.
-func sharedKafka(t *testing.T, spec launch.Spec) *launch.Broker {
+func sharedKafka(t testing.TB, spec launch.Spec) *launch.Broker {
 	t.Helper()
 	if kafka == nil || !kafka.Running() {
 		dir, err := os.MkdirTemp("", "leat-kafka-") //nolint:usetesting // it outlives the test
@@ -173,7 +173,7 @@ func empty(b *launch.Broker) error {
 }
 
 // connect gives a broker its clients.
-func connect(t *testing.T, b *launch.Broker) *cluster {
+func connect(t testing.TB, b *launch.Broker) *cluster {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), kgo.MetadataMinAge(20*time.Millisecond),
 		kgo.AlwaysRetryEOF()) // a broker that is killed as a client connects
@@ -185,7 +185,7 @@ func connect(t *testing.T, b *launch.Broker) *cluster {
 }
 
 // with is the cluster for a subtest.
-func (c *cluster) with(t *testing.T) *cluster {
+func (c *cluster) with(t testing.TB) *cluster {
 	other := *c
 	other.t = t
 	return &other
@@ -267,7 +267,7 @@ func last(records []*kgo.Record) map[string]string {
 
 // running is an app in the background.
 type running struct {
-	t      *testing.T
+	t      testing.TB
 	app    *streams.App
 	cancel context.CancelFunc
 	done   chan struct{}

@@ -50,7 +50,7 @@ func (c *cluster) diagnose() string {
 			}
 		}
 	}
-	for _, line := range c.broker.LogLines("Couldn't find leader endpoint") {
+	for _, line := range c.broker.LogLines(noLeader) {
 		fmt.Fprintln(&b, "the broker left out markers:", line)
 	}
 	found, err := c.admin.ListTransactions(ctx, nil, nil)
@@ -76,6 +76,20 @@ func (c *cluster) diagnose() string {
 	}
 	fmt.Fprintf(&b, "the applications said:\n%s", c.said)
 	return b.String()
+}
+
+// noLeader is in the lines about transactions that Apache Kafka calls complete without having written all their markers.
+const noLeader = "Couldn't find leader endpoint"
+
+// leftOut tells that Apache Kafka, if it runs, left out markers of transactions.
+func leftOut() string {
+	if kafka == nil {
+		return ""
+	}
+	if lines := kafka.LogLines(noLeader); len(lines) > 0 {
+		return lines[len(lines)-1]
+	}
+	return ""
 }
 
 // What diagnose shows of the topics: the first records of some partitions.

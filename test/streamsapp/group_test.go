@@ -16,7 +16,7 @@ import (
 )
 
 // gauge is the sum of a metric over the labels given, -1 when there is none.
-func gauge(t *testing.T, reg *prometheus.Registry, name string, labels ...string) float64 {
+func gauge(t testing.TB, reg *prometheus.Registry, name string, labels ...string) float64 {
 	t.Helper()
 	families, err := reg.Gather()
 	if err != nil {
@@ -43,7 +43,7 @@ type member struct {
 	metrics *prometheus.Registry
 }
 
-func (m *member) tasks(t *testing.T, state string) int {
+func (m *member) tasks(t testing.TB, state string) int {
 	return int(gauge(t, m.metrics, "leat_streams_tasks", "state", state))
 }
 

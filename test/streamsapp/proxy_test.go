@@ -25,7 +25,7 @@ type proxy struct {
 	waiting net.Conn // the broker's connection with that request
 }
 
-func newProxy(t *testing.T, target string) *proxy {
+func newProxy(t testing.TB, target string) *proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -72,7 +72,7 @@ type rowOf struct {
 
 // web asks instances over HTTP.
 type web struct {
-	t    *testing.T
+	t    testing.TB
 	host string
 }
 
@@ -183,7 +183,7 @@ func (c *cluster) serving(id string, build func(*streams.Builder), o ...streams.
 }
 
 // until repeats what fails while tasks move.
-func until(t *testing.T, what string, ok func() bool) {
+func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	limit := time.After(patience)
 	for !ok() {

@@ -82,7 +82,7 @@ func (j *java) listen(out io.Reader) {
 }
 
 // ask sends a request about an application and waits until it is done.
-func (j *java) ask(t *testing.T, id, format string, args ...any) {
+func (j *java) ask(t testing.TB, id, format string, args ...any) {
 	t.Helper()
 	if text := j.tell(t, id, format, args...); text != "ok" {
 		t.Fatalf("Java: %s: %s", id, text)
@@ -90,7 +90,7 @@ func (j *java) ask(t *testing.T, id, format string, args ...any) {
 }
 
 // tell sends a request about an application and waits for the answer.
-func (j *java) tell(t *testing.T, id, format string, args ...any) string {
+func (j *java) tell(t testing.TB, id, format string, args ...any) string {
 	t.Helper()
 	answer := make(chan string, 1)
 	j.mu.Lock()
